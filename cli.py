@@ -1,0 +1,311 @@
+"""The command line: parse, load the recipe, call one stage, print what came of it.
+
+    python cli.py crawl FILES... --run RUN
+    python cli.py run recipes/commoncrawl.yaml FILES... --run RUN
+
+Results go to stdout, progress to stderr, counts and exit state to RUN/summary.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from curation.errors import EXIT_DONE, EXIT_FAILED, InputError, PipelineError, UsageError
+
+if TYPE_CHECKING:  # imports that cost time stay out of --help
+    from curation.recipe import Recipe
+    from curation.runner import RunContext, StageResult
+    from curation.shards import Shard
+    from curation.signals import StopSignals
+    from curation.stage import Stage
+
+STAGES = ("crawl", "filter", "dedup", "decontaminate", "tokenize", "train", "report")
+COMMANDS = {
+    "crawl": "WARC and WET files to documents",
+    "filter": "train the quality classifier, score every document, keep the good ones",
+    "dedup": "remove exact and near duplicates",
+    "decontaminate": "cut out what benchmarks hold, and report it per benchmark",
+    "tokenize": "documents to shards of tokens",
+    "train": "train a GPT on the tokens",
+    "report": "one HTML page about the run",
+    "run": "all stages of a recipe",
+    "explain": "tell the life of one document, by URL or id",
+    "verify": "check every committed output against its manifest",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return EXIT_DONE
+    try:
+        handler: Callable[[argparse.Namespace], int] = {"explain": explain, "verify": verify}.get(options.command, execute)
+        return handler(options)
+    except PipelineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:  # the reader of our output has gone, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(prog="crawl2gpt", description="From Common Crawl to a GPT, as one auditable pipeline.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if name == "explain":
+            command.add_argument("document", metavar="URL_OR_ID", help="address or id of the document")
+        if name == "run":
+            command.add_argument("recipe", metavar="RECIPE.yaml", help="the recipe to run")
+        if name in ("crawl", "run"):
+            command.add_argument("files", nargs="*", metavar="FILES", help="WARC or WET files: paths, globs, folders, fsspec URLs")
+        if name == "run":
+            command.add_argument("--run", metavar="RUN", help="folder of the run (default: runs/NAME of the recipe)")
+        else:
+            command.add_argument("--run", metavar="RUN", required=True, help="folder of the run, or an fsspec URL")
+        if name not in ("explain", "verify"):
+            _add_stage_options(command, name)
+    return parser
+
+
+def _add_stage_options(command: argparse.ArgumentParser, name: str) -> None:
+    if name != "run":
+        command.add_argument("--recipe", metavar="FILE", help="recipe to take settings from (default: all defaults)")
+    if name not in ("crawl", "run", "train", "report"):
+        help_text = "documents to read instead of the stage before: Parquet, JSONL, text, or another run's stage folder"
+        command.add_argument("--input", nargs="+", action="extend", metavar="PATH", help=help_text)
+    if name not in ("train", "report"):
+        command.add_argument("--limit", type=_positive, metavar="N", help="read only the first N pages or documents")
+    command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a value, such as filter.alpha=9")
+    command.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)")
+    command.add_argument("--dry-run", action="store_true", help="check recipe and inputs, say what would be done, write nothing")
+    command.add_argument("--quiet", action="store_true", help="no progress on stderr")
+
+
+def _positive(text: str) -> int:
+    value = int(text) if text.isdigit() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no positive whole number")
+    return value
+
+
+# --- stages -----------------------------------------------------------------------------------------
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Run one stage, or all of them for the command ``run``."""
+    from curation import storage
+    from curation.lock import run_lock
+    from curation.progress import Progress
+    from curation.recipe_file import load_recipe, recipe_yaml
+    from curation.runner import RunContext
+    from curation.signals import StopSignals
+
+    recipe = load_recipe(options.recipe, options.set)
+    if options.command == "run" and options.run is None:
+        options.run = os.path.join("runs", os.path.splitext(os.path.basename(options.recipe))[0])
+    stages = STAGES if options.command == "run" else (options.command,)
+    _check_inputs(options, recipe, stages)
+    if options.dry_run:
+        return _dry_run(options, recipe, stages)
+    signals = StopSignals()
+    context = RunContext(options.run, options.workers, Progress(options.quiet))
+    with run_lock(options.run):
+        signals.install()
+        storage.commit_bytes(storage.join(options.run, "recipe.yaml"), recipe_yaml(recipe))
+        return _run_stages(options, recipe, stages, context, signals)
+
+
+def _run_stages(
+    options: argparse.Namespace, recipe: Recipe, stages: Sequence[str], context: RunContext, signals: StopSignals
+) -> int:
+    from curation.summary import append_metrics, write_summary
+
+    results: list[StageResult] = []
+    details: dict[str, Any] = {}
+    exit_code, message = EXIT_DONE, None
+    try:
+        for stage in stages:
+            for result in _run_one(stage, options, recipe, context, signals, details):
+                results.append(result)
+                append_metrics(options.run, result)
+                print(_outcome(result), flush=True)
+                for failure in result.failures:
+                    print(f"error: {result.stage}: {failure['error']}", file=sys.stderr)
+        if any(result.failures for result in results):
+            exit_code = EXIT_FAILED
+    except PipelineError as error:
+        exit_code, message = error.exit_code, str(error)
+        raise
+    finally:
+        write_summary(options.run, options.command, exit_code, message, results, details)
+    _print_end(options, stages, results)
+    return exit_code
+
+
+def _run_one(
+    name: str, options: argparse.Namespace, recipe: Recipe, context: RunContext, signals: StopSignals, details: dict[str, Any]
+) -> list[StageResult]:
+    """Run one stage and what it needs imported; returns the results of each."""
+    if name == "crawl":
+        from curation.crawl import run_crawl
+
+        return [run_crawl(recipe.crawl, getattr(options, "files", None) or recipe.inputs, context, options.limit)]
+    if name == "train":
+        from trainer.run import run_train
+
+        return [run_train(recipe.train, recipe.seed, context, signals, details)]
+    if name == "report":
+        from curation.report import run_report
+
+        return [run_report(recipe.report, context)]
+    from curation.runner import limit_shards, run_stage
+
+    results, shards = _input_shards(name, options, context)
+    if options.command != "run":
+        shards = limit_shards(shards, options.limit)
+    if name == "filter" and recipe.filter.positives:
+        from curation.importing import ImportSettings, run_import
+        from curation.runner import committed_shards
+
+        settings = ImportSettings(recipe.filter.positive_source, normalise=True)
+        results.append(run_import("filter/positives", recipe.filter.positives, settings, context))
+        shards = shards + committed_shards(context.folder, "filter/positives")
+    results.append(run_stage(_stage(name, recipe), shards, context))
+    if name == "tokenize":
+        from trainer.run import check_tokens
+
+        check_tokens(context.folder, recipe.train if options.command == "run" else None)
+    return results
+
+
+def _stage(name: str, recipe: Recipe) -> Stage:
+    """The stage object of a name; only here do all stage packages meet."""
+    if name == "filter":
+        from quality_filter.stage import FilterStage
+
+        return FilterStage(recipe.filter, recipe.seed)
+    if name == "dedup":
+        from dedup.stage import DedupStage
+
+        return DedupStage(recipe.dedup, recipe.seed)
+    if name == "decontaminate":
+        from contamination.stage import DecontaminateStage
+
+        return DecontaminateStage(recipe.decontaminate, recipe.seed)
+    from trainer.tokenize_stage import TokenizeStage
+
+    return TokenizeStage(recipe.tokenize, recipe.seed)
+
+
+def _input_shards(name: str, options: argparse.Namespace, context: RunContext) -> tuple[list[StageResult], list[Shard]]:
+    """Shards that a stage reads: the stage before it, another run's stage, or imported files."""
+    from curation.importing import ImportSettings, run_import
+    from curation.runner import committed_shards, finished_stage_of
+
+    paths: list[str] = getattr(options, "input", None) or []
+    if not paths:
+        return [], committed_shards(context.folder, STAGES[STAGES.index(name) - 1])
+    finished = [finished_stage_of(path) for path in paths]
+    if all(finished):
+        return [], [shard for place in finished if place for shard in committed_shards(*place)]
+    results = [run_import(f"{name}/input", paths, ImportSettings(), context, options.limit)]
+    return results, committed_shards(context.folder, f"{name}/input")
+
+
+# --- what is said before and after ------------------------------------------------------------------
+
+
+def _check_inputs(options: argparse.Namespace, recipe: Recipe, stages: Sequence[str]) -> None:
+    """Find out before anything is written what could not work."""
+    if "crawl" in stages and not (options.files or recipe.inputs):
+        raise UsageError("no input files; name WARC or WET files on the command line, or set inputs in the recipe")
+    if stages == ("filter",) or len(stages) > 1:
+        if not recipe.filter.positives and recipe.filter.model is None:
+            raise UsageError("the filter has nothing to learn from; --set filter.positives=[FILES of curated text], or filter.model=FILE")
+    if ("decontaminate" in stages) and not recipe.decontaminate.benchmarks and not options.quiet:
+        print("note: decontaminate.benchmarks is empty, so no overlap can be found", file=sys.stderr)
+
+
+def _dry_run(options: argparse.Namespace, recipe: Recipe, stages: Sequence[str]) -> int:
+    from curation import storage
+    from curation.crawl import SUFFIXES
+    from curation.recipe_file import recipe_yaml
+    from curation.runner import read_stage_file
+
+    print(recipe_yaml(recipe).decode(), end="")
+    if "crawl" in stages:
+        files = storage.expand_paths(options.files or recipe.inputs, SUFFIXES)
+        sizes = [storage.file_size(path) for path in files]
+        print(f"# crawl would read {len(files)} files, {sum(sizes):,} bytes")
+    for stage in stages:
+        finished = stage not in ("train", "report") and read_stage_file(options.run, stage)
+        state = "has a finished output, which is made again if anything has changed" if finished else "would run"
+        print(f"# {stage} {state}")
+    return EXIT_DONE
+
+
+def _outcome(result: StageResult) -> str:
+    """One line: what came in, what became of it."""
+    counts = result.counts
+    reused = f", {result.reused} of {result.parts} parts reused" if result.reused else ""
+    if result.message:
+        return f"{result.stage}: {result.message}; {result.seconds:.1f} s{reused}"
+    parts = [f"{counts.entered:,} in", f"{counts.kept:,} kept"]
+    if counts.changed:
+        parts.append(f"{counts.changed:,} changed")
+    for action, reasons in (("removed", counts.removed), ("quarantined", counts.quarantined)):
+        parts += [f"{count:,} {action} ({reason})" for reason, count in sorted(reasons.items())]
+    return f"{result.stage}: {', '.join(parts)}; {result.seconds:.1f} s{reused}"
+
+
+def _print_end(options: argparse.Namespace, stages: Sequence[str], results: list[StageResult]) -> None:
+    from curation import storage
+
+    run, last = options.run, stages[-1]
+    if last == "report":
+        print(f"report: {storage.join(run, 'report', 'index.html')}")
+        return
+    following = STAGES[STAGES.index(last) + 1]
+    print(f"output: {storage.join(run, {'train': 'model', 'tokenize': 'tokens'}.get(last, last))}")
+    print(f"next: python cli.py {following} --run {run}")
+
+
+# --- looking at a run -------------------------------------------------------------------------------
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Print a document's whole life."""
+    from curation.explain import explain_document
+
+    lines = explain_document(options.run, options.document)
+    if not lines:
+        raise InputError(f"{options.document} is not in {options.run}: no document and no ledger row has this URL or id")
+    print("\n".join(lines))
+    return EXIT_DONE
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Check all committed outputs; exit code 1 if anything is damaged or missing."""
+    from curation.verify import verify_run
+
+    checked, problems = verify_run(options.run)
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    if problems:
+        return EXIT_FAILED
+    print(f"verified: {checked} files of {options.run} are as their manifests say")
+    return EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

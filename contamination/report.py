@@ -1,0 +1,133 @@
+"""The report of benchmark overlap: a row for each benchmark, as JSON and CSV (GPT-3, table C.1)."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from contamination.arrays import IntArray
+from contamination.benchmarks import Benchmark, Item
+from contamination.index import NgramTable, OverlapIndex
+from contamination.overlap import CorpusOverlap
+from contamination.words import find_words, ngram_keys, normalise
+from curation.shards import canonical_json
+
+TOP_NGRAMS = 5  # our choice: shows at a glance whether the overlap is boilerplate
+
+# column: what it holds
+COLUMNS = {
+    "name": "benchmark",
+    "split": "its split",
+    "n": "words of the n-grams that make an item dirty: 5th percentile of the item length within the limits",
+    "items": "examples of the benchmark",
+    "too_short": "items with too few words to be looked for; counted as clean",
+    "dirty": "items with an n-gram in any document of the corpus, common n-grams included, before removal",
+    "clean": "items without",
+    "clean_percent": "clean items of all, percent",
+    "documents_hit": "documents that make an item dirty",
+    "ngrams_matched": "different n-grams of the benchmark in the corpus",
+    "ngrams_ignored_as_common": "n-grams that removal looks for but leaves in, because they are in too many documents",
+    "top_ngrams": "matched n-grams in the most documents",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """``rows``: one for each benchmark, with the keys of ``COLUMNS``. ``dirty_rows``: numbers of its dirty items, by benchmark."""
+
+    rows: list[dict[str, Any]]
+    dirty_rows: dict[str, list[int]]
+
+
+def build_report(benchmarks: Sequence[Benchmark], overlap: CorpusOverlap, max_documents_per_ngram: int) -> Report:
+    """The report from the counts of the whole corpus."""
+    index = overlap.index
+    dirty = overlap.dirty_items()
+    items = [item for benchmark in benchmarks for item in benchmark.items]
+    common = np.flatnonzero(overlap.removal > max_documents_per_ngram)
+    ignored = _count_by_benchmark(index, index.removal, common)
+    matched = np.zeros(len(benchmarks), np.int64)
+    top: list[list[tuple[int, str]]] = [[] for _ in benchmarks]
+    for table, documents in zip(index.report, overlap.report, strict=True):
+        found = np.flatnonzero(documents)
+        matched += _count_by_benchmark(index, table, found)
+        for number, ngrams in _top_by_benchmark(index, table, found, documents).items():
+            texts = [(int(documents[ngram]), _text_of(table, ngram, items)) for ngram in ngrams]
+            top[number] = sorted([*top[number], *texts], key=lambda entry: (-entry[0], entry[1]))[:TOP_NGRAMS]
+
+    rows, dirty_rows = [], {}
+    for number, benchmark in enumerate(benchmarks):
+        spec, own = benchmark.spec, index.benchmark_of_item == number
+        count, dirty_count = len(benchmark.items), int(dirty[own].sum())
+        rows.append(
+            {
+                "name": spec.name,
+                "split": spec.split,
+                "n": index.report_words[number],
+                "items": count,
+                "too_short": int(index.too_short[own].sum()),
+                "dirty": dirty_count,
+                "clean": count - dirty_count,
+                "clean_percent": round(100 * (count - dirty_count) / count, 2),
+                "documents_hit": int(overlap.documents_hit[number]),
+                "ngrams_matched": int(matched[number]),
+                "ngrams_ignored_as_common": int(ignored[number]),
+                "top_ngrams": [{"ngram": text, "documents": documents} for documents, text in top[number]],
+            }
+        )
+        dirty_rows[spec.label] = index.row_of_item[own & dirty].tolist()
+    return Report(rows, dirty_rows)
+
+
+def rows_to_json(rows: list[dict[str, Any]]) -> bytes:
+    """The rows as a JSON list."""
+    return canonical_json(rows)
+
+
+def rows_to_csv(rows: list[dict[str, Any]]) -> bytes:
+    """The rows as CSV with a header; top n-grams as ``text (documents)``, separated by ``|``."""
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, list(COLUMNS), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        ngrams = " | ".join(f"{entry['ngram']} ({entry['documents']})" for entry in row["top_ngrams"])
+        writer.writerow({**row, "top_ngrams": ngrams})
+    return stream.getvalue().encode()
+
+
+def _pairs(index: OverlapIndex, table: NgramTable, ngrams: IntArray) -> tuple[IntArray, IntArray]:
+    """All different pairs (benchmark, n-gram) of the given n-grams, sorted."""
+    places, items = table.expand(ngrams)
+    pairs = np.unique(np.stack([index.benchmark_of_item[items], ngrams[places]], axis=1), axis=0)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _count_by_benchmark(index: OverlapIndex, table: NgramTable, ngrams: IntArray) -> IntArray:
+    return np.bincount(_pairs(index, table, ngrams)[0], minlength=len(index.labels))
+
+
+def _top_by_benchmark(index: OverlapIndex, table: NgramTable, ngrams: IntArray, documents: IntArray) -> dict[int, list[int]]:
+    """For each benchmark its n-grams in the most documents, ties by key."""
+    benchmarks, numbers = _pairs(index, table, ngrams)
+    order = np.lexsort((numbers, -documents[numbers], benchmarks))
+    top: dict[int, list[int]] = {}
+    for benchmark in np.unique(benchmarks).tolist():
+        own = order[np.searchsorted(benchmarks[order], benchmark) :][:TOP_NGRAMS]
+        top[benchmark] = [int(numbers[place]) for place in own if benchmarks[place] == benchmark]
+    return top
+
+
+def _text_of(table: NgramTable, ngram: int, items: list[Item]) -> str:
+    """The words of an n-gram, found again in the first item that has it."""
+    item = items[table.items[table.offsets[ngram]]]
+    for passage in item.passages:
+        words = find_words(passage)
+        places = np.flatnonzero(ngram_keys(words, table.words) == table.keys[ngram])
+        if len(places):
+            return normalise(passage, words, int(places[0]), table.words)
+    raise LookupError(f"item {item.row} does not hold the n-gram that the index ascribes to it")

@@ -1,0 +1,173 @@
+"""The stage ``decontaminate``: report the overlap with benchmarks, and cut it out (GPT-3, appendix C)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from contamination.benchmarks import Benchmark, read_benchmark
+from contamination.index import OverlapIndex, build_index, index_to_bytes
+from contamination.overlap import CorpusOverlap, load_index, measure_shard
+from contamination.page import render_page
+from contamination.report import build_report, rows_to_csv, rows_to_json
+from contamination.scan import Hits, find_hits
+from contamination.specs import resolve_specs
+from contamination.split import Split, split_text
+from contamination.words import normalise
+from curation import storage
+from curation.documents import PIECE
+from curation.ledger import Action, Reason, ledger_row
+from curation.recipe import DecontaminateSettings
+from curation.shards import canonical_json
+from curation.stage import Corpus, Outcome, Prepared
+
+OVERLAP_INDEX = "overlap.npz"  # what the whole corpus is compared with
+REMOVAL_INDEX = "removal.npz"  # what is cut out: without common n-grams
+MAX_LISTED = 20  # items, n-grams and spans in one ledger row; their numbers are there in full
+
+
+class DecontaminateStage:
+    """Remove benchmark n-grams with a window around them; documents without any pass unchanged."""
+
+    name: ClassVar[str] = "decontaminate"
+    version: ClassVar[int] = 1
+    libraries: ClassVar[tuple[str, ...]] = ()
+    writes_documents: ClassVar[bool] = True
+
+    def __init__(self, settings: DecontaminateSettings, seed: int) -> None:
+        self.settings = settings
+        self.seed = seed
+
+    def resources(self) -> list[str]:
+        """Benchmark files and the spec files that say how to read them."""
+        specs = resolve_specs(self.settings.benchmarks)
+        return sorted({path for spec in specs for path in (*spec.files, *([spec.path] if spec.path else []))})
+
+    def prepare(self, corpus: Corpus) -> Prepared:
+        """Compare the whole corpus with the benchmarks, publish the report, and commit what ``process`` cuts out.
+
+        Raises:
+            UsageError: an entry of ``benchmarks`` in the recipe is wrong.
+            InputError: a benchmark cannot be read; nothing was written then.
+        """
+        settings = self.settings
+        benchmarks = [read_benchmark(spec) for spec in resolve_specs(settings.benchmarks)]
+        index = build_index(benchmarks, settings.ngram_words, settings.report_min_words, settings.report_max_words)
+        overlap = CorpusOverlap(index)
+        if benchmarks:
+            corpus.progress(f"{len(index.removal):,} {settings.ngram_words}-grams of {len(benchmarks)} benchmarks")
+            content = index_to_bytes(index)
+            path = corpus.commit(OVERLAP_INDEX, content)
+            measure = functools.partial(measure_shard, index_path=path, index_version=storage.sha256_of(content))
+            for shard in corpus.map(measure, corpus.shards):
+                overlap.add(shard)
+        _publish(corpus, benchmarks, overlap, settings.max_documents_per_ngram)
+        common = overlap.removal > settings.max_documents_per_ngram
+        remaining = OverlapIndex(
+            index.labels, index.report_words, index.benchmark_of_item, index.row_of_item, index.too_short, index.removal.without(common), []
+        )
+        content = index_to_bytes(remaining)
+        corpus.commit(REMOVAL_INDEX, content)
+        values = {
+            "benchmarks": len(benchmarks),
+            "ngrams": len(index.removal),
+            "ngrams_ignored_as_common": int(common.sum()),
+            "index_sha256": storage.sha256_of(content),
+        }
+        return Prepared(corpus.folder, values)
+
+    def process(self, documents: pl.DataFrame, prepared: Prepared) -> Outcome:
+        """Cut the overlap out of one shard; pieces of a document are rows of their own, ``id#0``, ``id#1``, ..."""
+        if self.settings.report_only or not prepared.values["benchmarks"]:
+            return Outcome(documents)
+        index = load_index(storage.join(prepared.folder, REMOVAL_INDEX), prepared.values["index_sha256"])
+        return decontaminate(documents, index, self.settings)
+
+
+def _publish(corpus: Corpus, benchmarks: Sequence[Benchmark], overlap: CorpusOverlap, max_documents_per_ngram: int) -> None:
+    report = build_report(benchmarks, overlap, max_documents_per_ngram)
+    items = [item for benchmark in benchmarks for item in benchmark.items]
+    documents = sum(shard.rows for shard in corpus.shards)
+    corpus.publish("contamination/report.json", rows_to_json(report.rows))
+    corpus.publish("contamination/report.csv", rows_to_csv(report.rows))
+    corpus.publish("contamination/dirty_items.json", canonical_json(report.dirty_rows))
+    corpus.publish("contamination/report.html", render_page(report.rows, overlap.examples, items, overlap.index, documents))
+
+
+def decontaminate(documents: pl.DataFrame, index: OverlapIndex, settings: DecontaminateSettings) -> Outcome:
+    """What stays of documents after the removal n-grams of the index are cut out, and why the rest does not."""
+    rows: list[int] = []  # of ``documents``, for each row that stays
+    pieces: list[tuple[int, int] | None] = []  # the span that stays, None: all of it, as it was
+    names: list[str] = []
+    ledger: list[dict[str, str]] = []
+    statistics = {"windows": 0, "characters_removed": 0, "pieces_kept": 0, "pieces_dropped": 0}
+    for row, (document, text) in enumerate(documents.select("id", "text").iter_rows()):
+        hits = find_hits(text or "", index.removal)
+        if not len(hits):
+            rows.append(row)
+            pieces.append(None)
+            names.append(document)
+            continue
+        split = split_text(len(text), hits.spans(), settings.window_characters, settings.min_piece_characters)
+        action, reason = judge(split, settings.max_pieces)
+        ledger.append(ledger_row(document, action, reason, **_detail(text, hits, split, index)))
+        kept = split.kept if action is Action.CHANGED else []
+        rows += [row] * len(kept)
+        pieces += kept
+        names += [f"{document}#{number}" for number in range(len(kept))]
+        statistics["windows"] += len(split.windows)
+        statistics["characters_removed"] += len(text) - sum(end - start for start, end in kept)
+        statistics["pieces_kept"] += len(kept)
+        statistics["pieces_dropped"] += len(split.pieces) - len(kept)
+    if not ledger:
+        return Outcome(documents, statistics=statistics)
+    return Outcome(_cut(documents, rows, pieces, names), ledger, statistics=statistics)
+
+
+def judge(split: Split, max_pieces: int) -> tuple[Action, Reason]:
+    """What becomes of a document that overlaps: pieces are counted before short ones are dropped."""
+    if len(split.pieces) > max_pieces:
+        return Action.REMOVED, Reason.TOO_MANY_PIECES
+    if not split.kept:
+        return Action.REMOVED, Reason.NO_PIECE_LEFT
+    return Action.CHANGED, Reason.CONTAMINATED
+
+
+def _detail(text: str, hits: Hits, split: Split, index: OverlapIndex) -> dict[str, Any]:
+    """For the ledger: which items and n-grams, what was cut, how many pieces; lists are bounded, their counts are not."""
+    ngrams, first = np.unique(hits.ngrams, return_index=True)
+    items = np.unique(index.removal.expand(ngrams)[1])
+    benchmarks = np.unique(index.benchmark_of_item[items])
+    places = hits.positions[np.sort(first)]  # in the order of the text
+    return {
+        "benchmarks": [index.labels[benchmark] for benchmark in benchmarks],
+        "items": [index.item_label(item) for item in items[:MAX_LISTED]],
+        "items_total": len(items),
+        "ngrams": [normalise(text, hits.words, int(place), hits.ngram_words) for place in places[:MAX_LISTED]],
+        "ngrams_total": len(ngrams),
+        "removed": split.windows[:MAX_LISTED],
+        "removed_total": len(split.windows),
+        "pieces": len(split.pieces),
+        "pieces_kept": len(split.kept),
+    }
+
+
+def _cut(documents: pl.DataFrame, rows: list[int], pieces: list[tuple[int, int] | None], names: list[str]) -> pl.DataFrame:
+    """The rows that stay; of a piece, the text is the span and the token count of the whole document goes."""
+    kept = documents[rows]
+    texts = [text if piece is None else text[piece[0] : piece[1]] for text, piece in zip(kept["text"], pieces, strict=True)]
+    origins = [
+        origin if piece is None else {"parent": parent, "start": piece[0], "end": piece[1]}
+        for parent, origin, piece in zip(kept["id"], kept["pieces"], pieces, strict=True)
+    ]
+    whole = pl.Series([piece is None for piece in pieces], dtype=pl.Boolean)
+    return kept.with_columns(
+        pl.Series("id", names, pl.String),
+        pl.Series("text", texts, pl.String),
+        pl.Series("pieces", origins, PIECE),
+        token_count=pl.when(whole).then(pl.col("token_count")),
+    )

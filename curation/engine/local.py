@@ -1,0 +1,153 @@
+"""The local engine: ``map`` over worker processes, with retries and crash isolation."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from typing import Any
+
+from curation.engine.process import OUTSIDE_SIGNALS, ChildProcess, RemoteFailure
+from curation.errors import PipelineError
+
+MAX_CRASHES = 2  # an item whose worker crashes this often is given up (design: "kills its worker twice")
+MAX_OUTSIDE_KILLS = 20  # our choice: patience with somebody killing workers, but not endless
+EXIT_WAIT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class ItemResult:
+    """What became of one item: ``value``, or ``error``, or a worker that ``crashed`` on it twice."""
+
+    index: int
+    value: Any = None
+    error: PipelineError | None = None
+    crashed: bool = False
+
+
+@dataclass
+class _Job:
+    index: int
+    item: Any
+    crashes: int = 0
+    outside_kills: int = 0
+
+
+class LocalEngine:
+    """Worker processes of this machine. Use as a context manager: leaving it ends the workers."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._idle: list[ChildProcess] = []
+        self._busy: dict[ChildProcess, _Job] = {}
+
+    def __enter__(self) -> LocalEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in [*self._idle, *self._busy]:
+            child.kill()
+        self._idle.clear()
+        self._busy.clear()
+
+    def map(self, function: Callable[..., Any], items: Iterable[Any]) -> Iterator[Any]:
+        """``function(item)`` for each item, in order; the first failure is raised.
+
+        At most four items a worker are under way or waiting for their turn, so memory stays bounded.
+        """
+        window = 4 * self.workers
+        waiting: dict[int, Any] = {}
+        following = 0
+        feed = _Feed(items)
+        for result in self._run(function, feed, lambda: feed.taken - following < window):
+            if result.crashed:
+                raise PipelineError(f"a worker process crashed twice on item {result.index} of {_name(function)}")
+            if result.error:
+                raise result.error
+            waiting[result.index] = result.value
+            while following in waiting:
+                yield waiting.pop(following)
+                following += 1
+
+    def map_unordered(self, function: Callable[..., Any], items: Iterable[Any]) -> Iterator[ItemResult]:
+        """What became of each item, as soon as it is known; failures of items are results, too."""
+        yield from self._run(function, _Feed(items), lambda: True)
+
+    def _run(self, function: Callable[..., Any], feed: _Feed, may_take: Callable[[], bool]) -> Iterator[ItemResult]:
+        again: deque[_Job] = deque()
+        while True:
+            while len(self._busy) < self.workers and (again or (may_take() and not feed.empty())):
+                self._start(function, again.popleft() if again else feed.take())
+            if not self._busy:
+                return
+            by_connection = {child.connection: child for child in self._busy}
+            for connection in wait(list(by_connection)):
+                child = by_connection[connection]  # type: ignore[index]
+                job = self._busy.pop(child)
+                try:
+                    answer = child.receive()
+                except (EOFError, OSError):
+                    result = self._judge_death(child, job, again)
+                    if result:
+                        yield result
+                    continue
+                self._idle.append(child)
+                yield _to_result(job, answer)
+
+    def _start(self, function: Callable[..., Any], job: _Job) -> None:
+        while True:
+            child = self._idle.pop() if self._idle else ChildProcess()
+            try:
+                child.send(function, (job.item,))
+            except OSError:  # died while idle; nobody's work is lost
+                child.kill()
+                continue
+            self._busy[child] = job
+            return
+
+    def _judge_death(self, child: ChildProcess, job: _Job, again: deque[_Job]) -> ItemResult | None:
+        code = child.wait_exit_code(EXIT_WAIT_SECONDS)
+        if code in OUTSIDE_SIGNALS:
+            job.outside_kills += 1
+            if job.outside_kills > MAX_OUTSIDE_KILLS:
+                message = f"workers were killed {job.outside_kills} times (signal {-code}); free memory or lower --workers, then run again"
+                return ItemResult(job.index, error=PipelineError(message))
+        else:
+            job.crashes += 1
+            if job.crashes >= MAX_CRASHES:
+                return ItemResult(job.index, crashed=True)
+        again.append(job)
+        return None
+
+
+class _Feed:
+    """Items not yet started, numbered in order."""
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self._items = iter(items)
+        self._next: list[Any] = []
+        self.taken = 0
+
+    def empty(self) -> bool:
+        if not self._next:
+            for item in self._items:
+                self._next.append(item)
+                break
+        return not self._next
+
+    def take(self) -> _Job:
+        self.taken += 1
+        return _Job(self.taken - 1, self._next.pop())
+
+
+def _to_result(job: _Job, answer: Any) -> ItemResult:
+    if not isinstance(answer, RemoteFailure):
+        return ItemResult(job.index, value=answer)
+    if answer.error is not None:
+        return ItemResult(job.index, error=answer.error)
+    return ItemResult(job.index, error=PipelineError(f"unexpected {answer.summary}\n{answer.trace}".rstrip()))
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return str(getattr(getattr(function, "func", function), "__name__", "a function"))  # a partial keeps its function in func

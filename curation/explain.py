@@ -1,0 +1,127 @@
+"""A document's whole life, from the documents and ledgers of every stage of a run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import polars as pl
+
+from curation import storage
+from curation.errors import InputError
+from curation.ledger import SCHEMA, Reason
+from curation.runner import committed_manifests, read_stage_file
+from curation.sources.urls import canonical_key
+
+# Folders that hold finished stages, in the order in which documents meet them.
+STAGE_FOLDERS = (
+    "crawl",
+    "filter/input",
+    "filter/positives",
+    "filter",
+    "dedup/input",
+    "dedup",
+    "decontaminate/input",
+    "decontaminate",
+    "tokenize/input",
+    "tokenize",
+)
+
+
+def finished_stages(run: str) -> list[str]:
+    """Stages of a run that have finished.
+
+    Raises:
+        InputError: there is no such run.
+    """
+    stages = [stage for stage in STAGE_FOLDERS if read_stage_file(run, stage) is not None]
+    if not stages:
+        raise InputError(f"{run} is no run folder: no stage has finished there; check --run")
+    return stages
+
+
+def explain_document(run: str, key: str) -> list[str]:
+    """Lines for people about the document with this id or URL; empty if the run does not know it."""
+    stages = finished_stages(run)
+    ids = _ids_of(run, stages, key)
+    lines: list[str] = []
+    for document_id in ids:
+        lines += _life(run, stages, document_id)
+    return lines
+
+
+def _ids_of(run: str, stages: list[str], key: str) -> list[str]:
+    """Ids that the key names: itself, or those of all documents with this address."""
+    found: dict[str, None] = {}
+    address = canonical_key(key)
+    for stage in stages:
+        documents = _rows(run, stage, "documents", ["id", "url"], pl.col("id").eq(key) | pl.col("url").eq(key))
+        ledger = _rows(run, stage, "ledger", ["id", "detail"], pl.col("id").eq(key) | _mentions(key))
+        found |= dict.fromkeys(documents["id"].to_list())
+        found |= dict.fromkeys(row["id"] for row in ledger.to_dicts() if row["id"] == key or json.loads(row["detail"]).get("url") == key)
+    if not found and address is not None:
+        # The same page under another spelling of its address.
+        for stage in stages[:3]:
+            documents = _rows(run, stage, "documents", ["id", "url"], pl.col("url").is_not_null())
+            found |= dict.fromkeys(row["id"] for row in documents.to_dicts() if canonical_key(row["url"]) == address)
+    # Pieces are told with their parent.
+    return [document_id for document_id in found if document_id.rpartition("#")[0] not in found]
+
+
+def _mentions(url: str) -> pl.Expr:
+    return pl.col("detail").str.contains(json.dumps(url, ensure_ascii=False), literal=True)
+
+
+def _rows(run: str, stage: str, folder: str, columns: list[str], condition: pl.Expr) -> pl.DataFrame:
+    files = [
+        storage.join(run, file.name)
+        for manifest in committed_manifests(run, stage)
+        for file in manifest.files
+        if file.name.startswith(f"{stage}/{folder}/")
+    ]
+    if not files:
+        return pl.DataFrame(schema={**SCHEMA, **dict.fromkeys(columns, pl.String)}).select(columns)
+    return pl.scan_parquet(files).filter(condition).select(columns).collect()
+
+
+def _life(run: str, stages: list[str], document_id: str) -> list[str]:
+    lines = [f"document {document_id}"]
+    own = pl.col("id").eq(document_id) | pl.col("id").str.starts_with(document_id + "#")
+    alive: set[str] = set()
+    for stage in stages:
+        ledger = _rows(run, stage, "ledger", list(SCHEMA), own)
+        for row in ledger.to_dicts():
+            name = _piece_name(row["id"], document_id)
+            lines.append(f"  {stage:<18} {name}{row['action']}: {row['reason']} - {Reason(row['reason']).sentence}")
+            lines += [f"  {'':<18}   {key}: {_shown(value)}" for key, value in json.loads(row["detail"]).items()]
+        told = set(ledger["id"].to_list())
+        if stage.startswith("tokenize") and alive - told:
+            lines.append(f"  {stage:<18} kept: in the token shards of its source")
+            continue
+        documents = _rows(run, stage, "documents", _FACTS, own)
+        for row in documents.to_dicts():
+            if row["id"] not in told:
+                lines.append(f"  {stage:<18} {_piece_name(row['id'], document_id)}kept: {_facts(row, stage)}")
+        alive = set(documents["id"].to_list())
+    return lines
+
+
+_FACTS = ["id", "url", "source", "file_path", "warc_offset", "quality_score", "text"]
+
+
+def _piece_name(row_id: str, document_id: str) -> str:
+    return "" if row_id == document_id else f"piece {row_id.removeprefix(document_id)} "
+
+
+def _facts(row: dict[str, Any], stage: str) -> str:
+    facts = [f"{len(row['text']):,} characters", f"source {row['source']}"]
+    if stage == "crawl":
+        facts += [f"url {row['url']}", f"{row['file_path']} at offset {row['warc_offset']}"]
+    if row["quality_score"] is not None:
+        facts.append(f"quality score {row['quality_score']:.4f}")
+    return ", ".join(facts)
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 300 else text[:297] + "..."

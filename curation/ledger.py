@@ -1,0 +1,138 @@
+"""The ledger: what happened to each document, and why.
+
+One row for every document that was not simply kept, for every stage and shard, so that
+``in = kept + changed + removed(reason) + quarantined(reason)`` can be checked and
+``explain`` can tell a document's whole life. Reasons are one closed list.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import polars as pl
+
+
+class Action(StrEnum):
+    """What a stage did with a document that it did not simply keep."""
+
+    CHANGED = "changed"
+    REMOVED = "removed"
+    QUARANTINED = "quarantined"
+
+
+class Reason(StrEnum):
+    """Why; the closed list of all stages. ``reason.sentence`` explains it to a reader."""
+
+    sentence: str
+
+    def __new__(cls, value: str, sentence: str = "") -> Reason:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        return member
+
+    # Reading records and rows
+    DAMAGED_RECORD = "damaged_record", "The record is cut short or cannot be decoded; its raw bytes are kept."
+    REPAIRED_RECORD = "repaired_record", "Something of the record's coding was wrong; the text was made from what could be decoded."
+    UNREADABLE_ROW = "unreadable_row", "The input row is no JSON object or holds no text."
+    # Extracting
+    EMPTY_TEXT = "empty_text", "No text was left after extraction."
+    NOT_SHARED = "not_shared", "No sufficiently upvoted link leads to the page, and the recipe selects by links."
+    BODY_OVER_LIMIT = "body_over_limit", "The decoded body was longer than the limit; the text was made from its beginning."
+    PAGE_OVER_TIME = "page_over_time", "Extraction took longer than the page's time limit, twice."
+    PAGE_OVER_MEMORY = "page_over_memory", "Extraction took more memory than the page's limit, twice."
+    EXTRACTOR_CRASHED = "extractor_crashed", "The extractor died or failed on the page, twice."
+    # Filtering
+    TOO_SHORT = "too_short", "The document has fewer words than the classifier can judge."
+    LOW_QUALITY = "low_quality", "The quality draw fell below what the score asks for."
+    # Deduplication
+    EXACT_DUPLICATE = "exact_duplicate", "The normalised text equals that of another document, which stays."
+    NEAR_DUPLICATE = "near_duplicate", "The Jaccard similarity with another document, which stays, reaches the threshold."
+    # Decontamination
+    CONTAMINATED = "contaminated", "Windows around n-grams of a benchmark were cut out; the pieces stay."
+    TOO_MANY_PIECES = "too_many_pieces", "Cutting benchmark n-grams out split the document into too many pieces."
+    NO_PIECE_LEFT = "no_piece_left", "Every piece left after cutting benchmark n-grams out was too short."
+    # Any stage
+    WORKER_KILLED = "worker_killed", "The document killed its worker process twice."
+
+
+SCHEMA = pl.Schema({"id": pl.String, "stage": pl.String, "action": pl.String, "reason": pl.String, "detail": pl.String})
+
+
+def ledger_row(document_id: str, action: Action, reason: Reason, **detail: Any) -> dict[str, str]:
+    """One ledger row without its stage (``run_stage`` adds it); ``detail`` becomes JSON with sorted keys."""
+    return {
+        "id": document_id,
+        "action": action.value,
+        "reason": reason.value,
+        "detail": json.dumps(detail, sort_keys=True, ensure_ascii=False),
+    }
+
+
+def ledger_frame(rows: Iterable[dict[str, str]], stage: str) -> pl.DataFrame:
+    """Frame of ledger rows of one stage."""
+    return pl.DataFrame([{**row, "stage": stage} for row in rows], schema=SCHEMA)
+
+
+@dataclass
+class Counts:
+    """How many documents came into a stage and what became of them; adds up over shards."""
+
+    entered: int = 0
+    kept: int = 0
+    changed: int = 0
+    removed: Counter[str] = field(default_factory=Counter)
+    quarantined: Counter[str] = field(default_factory=Counter)
+    # Records that are no pages, by reason; they are not documents and have no ledger row.
+    skipped: Counter[str] = field(default_factory=Counter)
+    characters_in: int = 0
+    characters_out: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.entered + other.entered,
+            self.kept + other.kept,
+            self.changed + other.changed,
+            self.removed + other.removed,
+            self.quarantined + other.quarantined,
+            self.skipped + other.skipped,
+            self.characters_in + other.characters_in,
+            self.characters_out + other.characters_out,
+        )
+
+    @property
+    def accounted(self) -> int:
+        """Documents whose fate is known; equals ``entered``, or documents were lost."""
+        return self.kept + self.changed + self.removed.total() + self.quarantined.total()
+
+    def to_json(self) -> dict[str, Any]:
+        """The form that manifests and summaries hold (``entered`` is called ``in`` there)."""
+        return {
+            "in": self.entered,
+            "kept": self.kept,
+            "changed": self.changed,
+            "removed": dict(sorted(self.removed.items())),
+            "quarantined": dict(sorted(self.quarantined.items())),
+            "skipped": dict(sorted(self.skipped.items())),
+            "characters_in": self.characters_in,
+            "characters_out": self.characters_out,
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Counts:
+        """Inverse of ``to_json``."""
+        return cls(
+            values["in"],
+            values["kept"],
+            values["changed"],
+            Counter(values["removed"]),
+            Counter(values["quarantined"]),
+            Counter(values.get("skipped", {})),
+            values.get("characters_in", 0),
+            values.get("characters_out", 0),
+        )

@@ -1,0 +1,146 @@
+"""One work item's outputs: committed one by one, then vouched for by one manifest.
+
+    RUN/<stage>/documents/part-00000.parquet     documents that stay
+    RUN/<stage>/ledger/part-00000.parquet        what happened to the others
+    RUN/<stage>/manifests/part-00000.json        written last
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from curation import storage
+from curation.errors import IntegrityError
+from curation.ledger import Action, Counts, ledger_frame
+from curation.shards import SHARD_TEXT_BYTES, Manifest, ManifestFile, frame_to_parquet
+from curation.stage import Outcome
+
+
+@dataclass(frozen=True)
+class Part:
+    """Identity of one work item's outputs."""
+
+    run: str
+    stage: str
+    version: int
+    number: int
+    fingerprint: str
+    inputs: list[dict[str, Any]]
+
+    @property
+    def name(self) -> str:
+        """Such as ``part-00000``."""
+        return f"part-{self.number:05d}"
+
+    @property
+    def manifest_path(self) -> str:
+        """Where the manifest is committed."""
+        return storage.join(self.run, self.stage, "manifests", f"{self.name}.json")
+
+
+@dataclass
+class PartWriter:
+    """Commits the files of one part; documents are flushed whenever a shard is full."""
+
+    part: Part
+    counts: Counts = field(default_factory=Counts)
+    _files: list[ManifestFile] = field(default_factory=list)
+    _frames: list[pl.DataFrame] = field(default_factory=list)
+    _ledger: list[dict[str, str]] = field(default_factory=list)
+    _text_bytes: int = 0
+    _shards: int = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Take over documents, ledger rows and files."""
+        self._ledger += outcome.ledger
+        if outcome.documents.height:
+            self._frames.append(outcome.documents)
+            self._text_bytes += int(outcome.documents["text"].str.len_bytes().sum())
+        if self._text_bytes >= SHARD_TEXT_BYTES:
+            self._flush()
+        for name, content in outcome.files.items():
+            self.write_file(name.format(part=f"{self.part.number:05d}"), content, rows=0)
+
+    def write_file(self, name: str, content: bytes, rows: int) -> None:
+        """Commit a file below the run folder."""
+        stored = storage.commit_bytes(storage.join(self.part.run, name), content)
+        self._files.append(ManifestFile(name, rows, stored.bytes, stored.sha256))
+
+    def _flush(self) -> None:
+        frame = pl.concat(self._frames) if self._frames else None
+        if frame is not None:
+            suffix = f"-{self._shards:03d}" if self._shards else ""
+            name = self._name("documents", f"{self.part.name}{suffix}", "parquet")
+            self.write_file(name, frame_to_parquet(frame), frame.height)
+            self._shards += 1
+        self._frames, self._text_bytes = [], 0
+
+    def _name(self, folder: str, name: str, suffix: str) -> str:
+        # On an object store a key is never written with two contents: an attempt that outlives its
+        # run could overwrite what a newer manifest vouches for.
+        attempt = f".{self.part.fingerprint[:12]}" if storage.is_remote(self.part.run) else ""
+        return f"{self.part.stage}/{folder}/{name}{attempt}.{suffix}"
+
+    def write_frame(self, folder: str, frame: pl.DataFrame) -> None:
+        """Commit a table of this part, such as its ledger."""
+        self.write_file(self._name(folder, self.part.name, "parquet"), frame_to_parquet(frame), frame.height)
+
+    def finish(self, empty: pl.DataFrame | None, statistics: Mapping[str, Any]) -> Manifest:
+        """Commit what is left, then the manifest. ``empty`` is written if there was no document at all.
+
+        Raises:
+            IntegrityError: the sums do not match: a document was lost.
+        """
+        if not self._shards and not self._frames and empty is not None:
+            self._frames = [empty]
+        self._flush()
+        if self.counts.accounted != self.counts.entered:
+            raise IntegrityError(
+                f"{self.part.stage} {self.part.name}: {self.counts.entered} documents came in, {self.counts.accounted} are "
+                "accounted for; this is a bug, please report it"
+            )
+        self.write_frame("ledger", ledger_frame(self._ledger, self.part.stage))
+        manifest = Manifest(
+            self.part.stage, self.part.version, self.part.fingerprint, self.part.inputs, self._files, self.counts, statistics
+        )
+        storage.commit_bytes(self.part.manifest_path, manifest.to_bytes())
+        return manifest
+
+
+def count_outcome(documents: pl.DataFrame, outcome: Outcome) -> Counts:
+    """Account for every document of a shard, from what came in, what goes out and the ledger.
+
+    Raises:
+        IntegrityError: an input document has no fate or two, or an output document has no origin.
+    """
+    fates: dict[str, dict[str, str]] = {}
+    for row in outcome.ledger:
+        if row["id"] in fates:
+            raise IntegrityError(f"document {row['id']} has two ledger rows in one stage; this is a bug, please report it")
+        fates[row["id"]] = row
+    entered = documents["id"].to_list()
+    stayed = outcome.documents["id"].to_list()
+    changed = {document_id for document_id, row in fates.items() if row["action"] == Action.CHANGED}
+    kept = [document_id for document_id in entered if document_id not in fates]
+    origins = [document_id if document_id not in changed else None for document_id in stayed]
+    pieces = outcome.documents["pieces"].struct.field("parent").to_list()
+    kept_out = [
+        origin for origin, parent, document_id in zip(origins, pieces, stayed, strict=True)
+        if origin is not None and not (parent in changed and parent != document_id)
+    ]
+    if len(set(entered)) != len(entered) or kept_out != kept or not fates.keys() <= set(entered):
+        lost = sorted(set(kept) - set(kept_out))[:3] or sorted(set(kept_out) - set(kept))[:3]
+        raise IntegrityError(f"documents without an explanation, such as {lost}; this is a bug, please report it")
+    counts = Counts(entered=len(entered), kept=len(kept), changed=len(changed))
+    for row in outcome.ledger:
+        if row["action"] == Action.REMOVED:
+            counts.removed[row["reason"]] += 1
+        elif row["action"] == Action.QUARANTINED:
+            counts.quarantined[row["reason"]] += 1
+    counts.characters_in = int(documents["text"].str.len_chars().sum())
+    counts.characters_out = int(outcome.documents["text"].str.len_chars().sum())
+    return counts

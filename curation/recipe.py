@@ -1,0 +1,151 @@
+"""The recipe: one typed, frozen section a stage, with the unit, range and source of every value.
+
+YAML files, ``--set section.key=value`` and docs/recipe.md all come from these classes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MIB = 1 << 20
+
+
+class Section(BaseModel):
+    """A part of the recipe: immutable, and strict about unknown keys and wrong types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class CrawlLimits(Section):
+    """Budgets of one record and one page; over them a page is cut and flagged, or quarantined."""
+
+    header_bytes: int = Field(64 * 1024, ge=256, description="longest WARC header, bytes")
+    body_bytes: int = Field(10 * MIB, ge=1, description="longest decoded body, bytes; the rest is cut off and flagged")
+    decompressed_bytes: int = Field(64 * MIB, ge=1, description="largest record after decompression, bytes")
+    decompression_ratio: int = Field(1000, ge=1, description="largest ratio of decompressed to compressed bytes")
+    page_cpu_seconds: float = Field(10.0, gt=0, description="processor time to extract one page, seconds")
+    page_wall_seconds: float = Field(60.0, gt=0, description="elapsed time to extract one page, seconds")
+    page_memory_bytes: int = Field(512 * MIB, ge=64 * MIB, description="resident memory of the process that extracts a page, bytes")
+    pages_per_process: int = Field(5000, ge=1, description="pages after which the extracting process is replaced")
+
+
+class CrawlSettings(Section):
+    """From WARC and WET files to documents."""
+
+    extractor: Literal["trafilatura"] = Field("trafilatura", description="library that finds the main text of HTML")
+    source: str = Field("commoncrawl", min_length=1, description="source name given to the documents")
+    dump: str | None = Field(None, description="snapshot name given to the documents; null: the one in the path, if any")
+    links: list[str] = Field([], description="Reddit submission dumps (ndjson; .zst, .xz, .bz2, .gz); pages that they link to are webtext")
+    links_action: Literal["label", "select"] = Field("label", description="label: linked pages get source webtext; select: others are removed")
+    min_karma: int = Field(3, description="lowest score of a submission that counts as shared (GPT-2, section 2.1)")
+    limits: CrawlLimits = Field(CrawlLimits(), description="budgets of one record and one page")
+    max_quarantine_share: float = Field(0.05, ge=0, le=1, description="share of page records in quarantine above which the stage fails")
+
+
+class FilterSettings(Section):
+    """Quality classifier and keep rule (GPT-3, appendix A)."""
+
+    positives: list[str] = Field([], description="curated texts: JSONL, Parquet, .txt or .md, also .gz and .zst; globs and folders")
+    positive_source: str = Field("curated", min_length=1, description="source name under which the curated texts join the corpus")
+    model: str | None = Field(None, description="trained fastText model to use; null: train one from positives and raw pages")
+    keep_rule: Literal["pareto", "threshold", "none"] = Field(
+        "pareto", description="pareto: keep if draw > 1 - score (GPT-3); threshold: if score >= threshold; none: keep all"
+    )
+    alpha: float = Field(9.0, gt=0, description="shape of the Lomax law of the draw (GPT-3, appendix A)")
+    threshold: float = Field(0.5, ge=0, le=1, description="lowest score kept by keep_rule threshold")
+    word_ngrams: int = Field(2, ge=1, le=5, description="longest word n-gram that is a feature")
+    dimension: int = Field(16, ge=1, le=1000, description="width of the fastText embeddings")
+    epochs: int = Field(10, ge=1, le=1000, description="passes over the training documents")
+    learning_rate: float = Field(0.5, gt=0, description="initial learning rate of fastText")
+    buckets: int = Field(1 << 18, ge=1, description="hash buckets for word n-grams")
+    min_words: int = Field(5, ge=1, description="documents with fewer words are removed unscored")
+    max_words: int = Field(1000, ge=1, description="words of a document that training and scoring look at, from its beginning")
+    max_training_documents: int = Field(200_000, ge=2, description="most documents of each class used in training")
+    holdout_fraction: float = Field(0.1, gt=0, lt=1, description="share of the labelled documents held out to measure the classifier")
+
+
+class DedupSettings(Section):
+    """Exact and fuzzy deduplication (MinHash LSH, verified)."""
+
+    ngram_words: int = Field(5, ge=1, le=50, description="words of a shingle")
+    threshold: float = Field(0.8, gt=0, le=1, description="Jaccard similarity of shingles from which a document is a duplicate")
+    permutations: int = Field(128, ge=2, le=4096, description="length of a MinHash signature")
+    source_priority: list[str] = Field(
+        ["curated", "webtext", "books", "wikipedia", "commoncrawl"],
+        description="whose copy survives, first source first; others come after, by name",
+    )
+
+
+class DecontaminateSettings(Section):
+    """Benchmark overlap: removal and report (GPT-3, appendix C)."""
+
+    benchmarks: list[str | dict[str, Any]] = Field([], description="benchmark files, folders, specs (YAML), or inline specs")
+    ngram_words: int = Field(13, ge=1, le=100, description="words of an n-gram whose overlap is removed")
+    window_characters: int = Field(200, ge=0, description="characters removed on each side of an overlap")
+    min_piece_characters: int = Field(200, ge=0, description="shorter pieces are dropped")
+    max_pieces: int = Field(10, ge=1, description="documents cut into more pieces are dropped")
+    max_documents_per_ngram: int = Field(10, ge=1, description="n-grams in more documents than this are common phrases and ignored")
+    report_min_words: int = Field(8, ge=1, description="smallest n of the per-benchmark report, synthetic benchmarks excepted")
+    report_max_words: int = Field(13, ge=1, description="largest n of the per-benchmark report")
+    report_only: bool = Field(False, description="report the overlap and remove nothing")
+
+
+class TokenizeSettings(Section):
+    """Byte-level BPE and token shards."""
+
+    vocab_bpe: str | None = Field(None, description="GPT-2's merges file; null: train a tokenizer on the documents")
+    encoder_json: str | None = Field(None, description="GPT-2's vocabulary file, given together with vocab_bpe")
+    vocabulary_size: int = Field(50257, ge=257, le=65536, description="tokens of a trained vocabulary, end of text included")
+    training_bytes: int = Field(256 * MIB, ge=1, description="most text that the tokenizer is trained on, bytes")
+    validation_fraction: float = Field(0.005, gt=0, lt=1, description="share of the documents held out, drawn by document id")
+
+
+class TrainSettings(Section):
+    """The model and its training (GPT-3, section 2 and appendix B)."""
+
+    preset: str = Field("gpt3-small", description="model size; see trainer/presets.py")
+    context_length: int | None = Field(None, ge=8, description="tokens of a sequence; null: the preset's")
+    tokens: int = Field(300_000_000_000, ge=1, description="training tokens")
+    batch_tokens: int | None = Field(None, ge=1, description="tokens of a step; null: the preset's")
+    micro_batch_sequences: int = Field(8, ge=1, description="sequences of one forward pass; a step accumulates several")
+    learning_rate: float | None = Field(None, gt=0, description="peak learning rate; null: the preset's")
+    warmup_tokens: int = Field(375_000_000, ge=0, description="tokens of linear warm-up")
+    decay_tokens: int = Field(260_000_000_000, ge=1, description="tokens from 0 until the cosine reaches its floor")
+    min_learning_rate_ratio: float = Field(0.1, ge=0, le=1, description="floor of the learning rate, relative to its peak")
+    weight_decay: float = Field(0.1, ge=0, description="decoupled decay of matrices and embeddings")
+    beta1: float = Field(0.9, ge=0, lt=1, description="first AdamW coefficient")
+    beta2: float = Field(0.95, ge=0, lt=1, description="second AdamW coefficient")
+    epsilon: float = Field(1e-8, gt=0, description="AdamW's epsilon")
+    gradient_clip: float = Field(1.0, gt=0, description="largest global gradient norm")
+    mixture: dict[str, float] | None = Field(None, description="weight of each source; null: in proportion to its tokens")
+    validation_every_tokens: int = Field(100_000_000, ge=1, description="tokens between two measurements of the validation loss")
+    validation_tokens: int = Field(1_000_000, ge=1, description="most validation tokens of one measurement")
+    checkpoint_every_tokens: int = Field(500_000_000, ge=1, description="tokens between two checkpoints")
+    keep_checkpoints: int = Field(2, ge=1, description="how many of the newest checkpoints stay")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:0, ...")
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="type of matrix products; auto: bfloat16 on CUDA only")
+    sample_prompt: str = Field("The", description="beginning of the sample generated at the end")
+    sample_tokens: int = Field(100, ge=0, description="tokens of that sample")
+
+
+class ReportSettings(Section):
+    """The HTML page."""
+
+    title: str = Field("From Common Crawl to a GPT", description="heading of the page")
+    samples: int = Field(5, ge=0, le=100, description="documents shown for each fate")
+
+
+class Recipe(Section):
+    """A complete run."""
+
+    inputs: list[str] = Field([], description="files to crawl, where the command line names none")
+    seed: int = Field(0, ge=0, lt=1 << 63, description="seed of every draw, sample and shuffle")
+    crawl: CrawlSettings = CrawlSettings()
+    filter: FilterSettings = FilterSettings()
+    dedup: DedupSettings = DedupSettings()
+    decontaminate: DecontaminateSettings = DecontaminateSettings()
+    tokenize: TokenizeSettings = TokenizeSettings()
+    train: TrainSettings = TrainSettings()
+    report: ReportSettings = ReportSettings()

@@ -1,0 +1,161 @@
+"""Decompressed bytes of a WARC file, in blocks that know their place in the file.
+
+A gzip member is the unit of damage: it is inflated on its own, its checksum is verified before its
+bytes are handed on, and after a broken one reading goes on at the next member that holds a record.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from curation.recipe import CrawlLimits
+
+GZIP_MAGIC = b"\x1f\x8b\x08"  # RFC 1952: ID1, ID2, deflate
+READ_BYTES = 64 * 1024
+BLOCK_BYTES = 1 << 20  # members of up to this size come as one block
+RATIO_FLOOR_BYTES = 1 << 20  # below this, a high ratio harms nobody (a page of one repeated letter)
+
+TRUNCATED_MEMBER = "the file ends in the middle of a gzip member"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive decompressed bytes.
+
+    ``member_start``: file offset of the gzip member, in its first block; else None.
+    ``member_end``: file offset after the member, in its last block; else None.
+    ``broken``: why the bytes that should follow are missing; the block's own bytes are suspect.
+    """
+
+    data: bytes
+    member_start: int | None = None
+    member_end: int | None = None
+    broken: str | None = None
+
+
+def is_gzip(stream: IO[bytes]) -> bool:
+    """Whether a file begins with a gzip member."""
+    stream.seek(0)
+    return stream.read(2) == GZIP_MAGIC[:2]
+
+
+def plain_blocks(stream: IO[bytes], start: int, end: int | None) -> Iterator[Block]:
+    """Blocks of the bytes [start, end) of an uncompressed file."""
+    stream.seek(start)
+    offset = start
+    while end is None or offset < end:
+        data = stream.read(BLOCK_BYTES if end is None else min(BLOCK_BYTES, end - offset))
+        if not data:
+            return
+        yield Block(data)
+        offset += len(data)
+
+
+class _Cursor:
+    """Buffered raw bytes at a file offset."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.offset = 0
+        self.buffer = b""
+
+    def fill(self) -> bool:
+        """Put more bytes behind the buffer; False at the end of the file."""
+        more = self._stream.read(READ_BYTES)
+        self.buffer += more
+        return bool(more)
+
+    def take(self) -> bytes:
+        """All buffered bytes; the offset moves behind them."""
+        taken, self.buffer = self.buffer, b""
+        self.offset += len(taken)
+        return taken
+
+    def give_back(self, unused: bytes) -> None:
+        """Put bytes that were taken, but not used, back."""
+        self.buffer = unused + self.buffer
+        self.offset -= len(unused)
+
+    def seek(self, offset: int) -> None:
+        """Go to another place."""
+        self._stream.seek(offset)
+        self.offset, self.buffer = offset, b""
+
+
+def gzip_blocks(stream: IO[bytes], start: int, end: int | None, limits: CrawlLimits) -> Iterator[Block]:
+    """Blocks of the gzip members that begin in [start, end)."""
+    cursor = _Cursor(stream)
+    cursor.seek(start)
+    while end is None or cursor.offset < end:
+        while len(cursor.buffer) < len(GZIP_MAGIC) and cursor.fill():
+            pass
+        if not cursor.buffer.strip(b"\0"):  # zero padding and the end of the file
+            cursor.take()
+            if not cursor.fill():
+                return
+            continue
+        start = cursor.offset
+        broken = yield from _member(cursor, start, limits)
+        if broken is not None and not _seek_next_member(cursor, start + 1):
+            return
+
+
+def _member(cursor: _Cursor, start: int, limits: CrawlLimits) -> Generator[Block, None, str | None]:
+    """Blocks of one member; returns why it is broken, or None. The cursor ends behind the member."""
+    inflater = zlib.decompressobj(wbits=31)  # gzip framing with its checksum
+    opening: int | None = start
+    produced = 0
+    block = bytearray()
+    broken: str | None = None
+    try:
+        while not inflater.eof:
+            if not cursor.buffer and not cursor.fill():
+                broken = TRUNCATED_MEMBER
+                break
+            block += inflater.decompress(cursor.take(), BLOCK_BYTES - len(block))
+            cursor.give_back(inflater.unconsumed_tail)
+            if produced + len(block) > max(RATIO_FLOOR_BYTES, (cursor.offset - start) * limits.decompression_ratio):
+                broken = f"decompresses to more than {limits.decompression_ratio} times its size"
+                break
+            if len(block) >= BLOCK_BYTES and not inflater.eof:
+                yield Block(bytes(block), opening)
+                opening, produced = None, produced + len(block)
+                block.clear()
+    except zlib.error as error:
+        broken = f"damaged gzip member ({str(error).partition(': ')[2] or error})"
+    if broken is None:
+        cursor.give_back(inflater.unused_data)
+        yield Block(bytes(block), opening, cursor.offset)
+    else:
+        yield Block(bytes(block), opening, None, broken)
+    return broken
+
+
+def _seek_next_member(cursor: _Cursor, after: int) -> bool:
+    """Go to the next member at or behind ``after`` that begins with a record; False if there is none."""
+    cursor.seek(after)
+    while True:
+        place = cursor.buffer.find(GZIP_MAGIC)
+        if place < 0:
+            keep = cursor.buffer[-len(GZIP_MAGIC) + 1 :]
+            cursor.take()
+            cursor.give_back(keep)
+            if not cursor.fill():
+                return False
+            continue
+        while len(cursor.buffer) - place < READ_BYTES and cursor.fill():
+            pass
+        if _begins_record(cursor.buffer[place : place + READ_BYTES]):
+            cursor.give_back(cursor.take()[place:])
+            return True
+        cursor.give_back(cursor.take()[place + 1 :])
+
+
+def _begins_record(raw: bytes) -> bool:
+    try:
+        return zlib.decompressobj(wbits=31).decompress(raw, 64).lstrip().startswith(b"WARC/")
+    except zlib.error:
+        return False

@@ -1,0 +1,103 @@
+"""How the inputs of a crawl are cut into work items: segments of files, on record boundaries.
+
+One pass over each file finds where its records begin, so that a segment never starts on bytes that
+only look like a record. Segments depend on the file alone, never on the number of workers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation import storage
+from curation.recipe import MIB, CrawlLimits
+from curation.sources.warc import Frame, read_frames, record_headers
+
+PAGE_TYPES = ("response", "conversion")  # record types that can become documents
+SEGMENTS_PER_FILE = 16  # our choice: enough for the cores of one machine to share one file
+MIN_SEGMENT_BYTES = MIB // 2  # below this, starting and committing cost more than they spread
+MAX_SEGMENT_BYTES = 64 * MIB  # about two minutes of extraction, the most that a crash can cost
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive records of a file: those that begin in the byte range [start, end).
+
+    ``position``: decompressed offset of the first. ``pages``: how many records are pages, by type.
+    ``max_pages``: how many of them to read (None: all).
+    """
+
+    path: str
+    start: int
+    end: int | None
+    position: int
+    pages: int
+    max_pages: int | None = None
+
+
+@dataclass(frozen=True)
+class FilePlan:
+    """One input file: its identity, its segments, and a 64-bit hash of the id of every page record."""
+
+    path: str
+    bytes: int
+    sha256: str
+    segments: list[Segment]
+    id_hashes: NDArray[np.uint64]
+
+
+def plan_file(path: str, limits: CrawlLimits) -> FilePlan:
+    """Read a file once and cut it into segments.
+
+    Raises:
+        InputError: the file is missing, empty, or holds no WARC record.
+    """
+    stored = storage.hash_file(path)
+    target = min(max(stored.bytes // SEGMENTS_PER_FILE, MIN_SEGMENT_BYTES), MAX_SEGMENT_BYTES)
+    segments: list[Segment] = []
+    start, position, pages = 0, 0, 0
+    id_hashes: list[int] = []
+    for frame in read_frames(path, 0, None, 0, limits):
+        if frame.file_offset is not None and frame.file_offset - start >= target:
+            segments.append(Segment(path, start, frame.file_offset, position, pages))
+            start, position, pages = frame.file_offset, frame.position, 0
+        record_id = page_record_id(frame)
+        if record_id is not None:
+            pages += 1
+            id_hashes.append(hash_id(record_id))
+    segments.append(Segment(path, start, None, position, pages))
+    return FilePlan(path, stored.bytes, stored.sha256, segments, np.array(id_hashes, dtype=np.uint64))
+
+
+def page_record_id(frame: Frame) -> str | None:
+    """The record id of a page ("" if it has none); None for other records."""
+    headers = record_headers(frame)
+    return headers.get("warc-record-id", "").strip("<>") if headers.get("warc-type", "").lower() in PAGE_TYPES else None
+
+
+def hash_id(record_id: str) -> int:
+    """Stable 64-bit hash of a record id."""
+    return int.from_bytes(hashlib.blake2b(record_id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+def repeated_hashes(id_hashes: Iterable[NDArray[np.uint64]]) -> frozenset[int]:
+    """Hashes of the ids that occur more than once in all inputs; takes 8 bytes a document."""
+    hashes = np.sort(np.concatenate(list(id_hashes)))
+    return frozenset(np.unique(hashes[1:][hashes[1:] == hashes[:-1]]).tolist())
+
+
+def limit_segments(segments: list[Segment], limit: int | None) -> list[Segment]:
+    """The first segments, with ``max_pages`` set so that together they read ``limit`` page records."""
+    if limit is None:
+        return segments
+    limited = []
+    for segment in segments:
+        if limit <= 0:
+            break
+        limited.append(replace(segment, max_pages=min(limit, segment.pages)))
+        limit -= segment.pages
+    return limited

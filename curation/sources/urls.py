@@ -1,0 +1,103 @@
+"""The canonical key of a web address: equal for the spellings under which one page is linked and crawled.
+
+``http://WWW.Example.com:80/%7Euser?utm_source=x&id=1#top`` and ``https://example.com/~user?id=1``
+have the same key, ``example.com/~user?id=1``.
+"""
+
+from __future__ import annotations
+
+import re
+
+WEB_ADDRESS = re.compile(r"https?://([^/?#\\]*)([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
+HOST_AND_PORT = re.compile(r"(?:.*@)?(\[[0-9a-f:.]+\]|[^:\[\]@]+)(?::(\d{0,5}))?")
+HOST_LABELS = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")  # RFC 1123, and the underscore that is seen in the wild
+MAX_PORT = 65535
+DEFAULT_PORTS = frozenset({80, 443})
+UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")  # RFC 3986, section 2.3
+ESCAPE = re.compile(rb"%[0-9A-Fa-f]{2}|%|[^!-~]")
+
+# Parameters that campaign and click tracking adds to an address and that choose no other page; our choice.
+TRACKING_PREFIX = "utm_"
+TRACKING_PARAMETERS = frozenset(
+    ["fbclid", "gclid", "gclsrc", "dclid", "msclkid", "yclid", "igshid", "mc_cid", "mc_eid", "_hsenc", "_hsmi", "mkt_tok", "wt.mc_id"]
+)
+
+
+def canonical_key(url: str) -> str | None:
+    """Canonical key of an http or https address, without scheme: ``host[:port]/path[?query]``; None for anything else.
+
+    Dropped: scheme, user name, a leading ``www.``, default port, the host's final dot, fragment,
+    tracking parameters, empty parameters. The host becomes lower-case ASCII (IDNA); percent escapes
+    are normalised as RFC 3986, section 6.2.2 has it. Path and parameters keep case and order, since
+    servers tell them apart. ``canonical_key("http://" + key) == key``.
+    """
+    match = WEB_ADDRESS.match(re.sub(r"[\t\r\n]", "", url).strip())  # as browsers do (WHATWG URL, 4.4)
+    if not match:
+        return None
+    authority, path, query = match.groups(default="")
+    host = _canonical_host(authority)
+    if host is None or not _is_text(path + query):
+        return None
+    path = _normalise_escapes(path) or "/"
+    parameters = [part for part in _normalise_escapes(query).split("&") if part and not _is_tracking(part)]
+    return host + path + ("?" + "&".join(parameters) if parameters else "")
+
+
+def host_of(key: str) -> str:
+    """Host of a canonical key, without port."""
+    return re.sub(r":\d+$", "", key.partition("/")[0])
+
+
+def path_of(key: str) -> str:
+    """Path of a canonical key, without query."""
+    return "/" + key.partition("/")[2].partition("?")[0]
+
+
+def host_is_below(host: str, domains: frozenset[str]) -> bool:
+    """Whether the host is one of the domains or a subdomain of one."""
+    labels = host.split(".")
+    return any(".".join(labels[start:]) in domains for start in range(len(labels)))
+
+
+def _canonical_host(authority: str) -> str | None:
+    match = HOST_AND_PORT.fullmatch(authority.lower())
+    if not match:
+        return None
+    host, port = match[1], int(match[2] or 80)
+    if port > MAX_PORT:
+        return None
+    if not host.startswith("["):
+        try:
+            host = host.rstrip(".").encode("idna").decode("ascii").lower()
+        except UnicodeError:  # an empty label, one over 63 bytes, or a lone surrogate
+            return None
+        if not HOST_LABELS.fullmatch(host):
+            return None
+        while host.startswith("www.") and "." in host[4:]:
+            host = host[4:]
+    return host if port in DEFAULT_PORTS else f"{host}:{port}"
+
+
+def _is_text(value: str) -> bool:
+    """Whether a string can be written as UTF-8; JSON may spell lone surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _normalise_escapes(value: str) -> str:
+    return ESCAPE.sub(_escape, value.encode()).decode("ascii")
+
+
+def _escape(match: re.Match[bytes]) -> bytes:
+    """The one spelling of a percent escape, of a lone percent sign, or of a byte that must be escaped."""
+    found = match[0]
+    byte = int(found[1:], 16) if len(found) == 3 else found[0]
+    return bytes([byte]) if byte in UNRESERVED else b"%%%02X" % byte
+
+
+def _is_tracking(parameter: str) -> bool:
+    name = parameter.partition("=")[0].lower()
+    return name.startswith(TRACKING_PREFIX) or name in TRACKING_PARAMETERS

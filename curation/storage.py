@@ -1,0 +1,226 @@
+"""Files at the edge: committing, reading and hashing, on a local disk or any fsspec filesystem.
+
+A file is either absent or complete under its name. Locally that is a temporary file beside the
+target, flushed to the disk and renamed. On an object store it is a single PUT, which is atomic
+there; nothing is renamed, and nothing is streamed that an error could publish half-written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import fsspec
+
+from curation.errors import InputError, PipelineError
+
+TEMPORARY_MARK = ".tmp-"
+READ_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A committed file: path, size in bytes, sha256 of its content in hex."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+def is_remote(path: str) -> bool:
+    """Whether the path is an fsspec URL of something else than the local disk."""
+    return "://" in path and not path.startswith(("file://", "local://"))
+
+
+def local_path(path: str) -> Path:
+    """The local path that a non-remote path or ``file://`` URL names."""
+    for prefix in ("file://", "local://"):
+        path = path.removeprefix(prefix)
+    return Path(path)
+
+
+def join(folder: str, *names: str) -> str:
+    """Path of a name below a folder, for local paths and URLs alike."""
+    return "/".join([folder.rstrip("/"), *names]) if folder else "/".join(names)
+
+
+def sha256_of(content: bytes | memoryview) -> str:
+    """sha256 in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def commit_bytes(path: str, content: bytes | memoryview) -> StoredFile:
+    """Write a whole file atomically and durably; returns its size and checksum.
+
+    Raises:
+        PipelineError: the disk is full or the place cannot be written to; nothing is left behind.
+    """
+    try:
+        if is_remote(path):
+            filesystem, name = fsspec.core.url_to_fs(path)
+            filesystem.pipe_file(name, bytes(content))
+        else:
+            _commit_local(local_path(path), content)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise PipelineError(f"cannot write {path}: {reason}; free space or choose another --run folder, then run again") from error
+    return StoredFile(path, len(content), sha256_of(content))
+
+
+def _commit_local(target: Path, content: bytes | memoryview) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}{TEMPORARY_MARK}{uuid.uuid4().hex}")
+    try:
+        with open(temporary, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable; a no-op where folders cannot be opened (Windows)."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def read_bytes(path: str) -> bytes:
+    """Whole content of a file.
+
+    Raises:
+        InputError: the file is missing or cannot be read.
+    """
+    with open_binary(path) as stream:
+        try:
+            return stream.read()
+        except OSError as error:
+            raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def open_binary(path: str) -> Iterator[IO[bytes]]:
+    """Open a local path or fsspec URL for reading, seekable where the store allows it."""
+    try:
+        stream: Any = fsspec.open(path, "rb").open() if is_remote(path) else open(local_path(path), "rb")
+    except FileNotFoundError as error:
+        raise InputError(f"no such file: {path}; check the path") from error
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(f"cannot open {path}: {error}") from error
+    with stream:
+        yield stream
+
+
+def exists(path: str) -> bool:
+    """Whether a file or folder of that name is there."""
+    if is_remote(path):
+        filesystem, name = fsspec.core.url_to_fs(path)
+        return bool(filesystem.exists(name))
+    return local_path(path).exists()
+
+
+def remove(path: str) -> None:
+    """Delete a file if it is there."""
+    if is_remote(path):
+        filesystem, name = fsspec.core.url_to_fs(path)
+        with contextlib.suppress(FileNotFoundError):
+            filesystem.rm_file(name)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            local_path(path).unlink()
+
+
+def list_folder(folder: str) -> list[str]:
+    """Sorted full paths of the files directly in a folder; empty if it is not there."""
+    if is_remote(folder):
+        filesystem, name = fsspec.core.url_to_fs(folder)
+        filesystem.invalidate_cache()
+        if not filesystem.exists(name):
+            return []
+        return sorted(filesystem.unstrip_protocol(entry) for entry in filesystem.ls(name, detail=False))
+    root = local_path(folder)
+    return sorted(str(entry) for entry in root.iterdir() if entry.is_file()) if root.is_dir() else []
+
+
+def file_size(path: str) -> int:
+    """Size in bytes.
+
+    Raises:
+        InputError: the file is missing.
+    """
+    try:
+        if is_remote(path):
+            filesystem, name = fsspec.core.url_to_fs(path)
+            return int(filesystem.size(name))
+        return local_path(path).stat().st_size
+    except OSError as error:
+        raise InputError(f"no such file: {path}; check the path") from error
+
+
+def hash_file(path: str) -> StoredFile:
+    """Size and sha256 of a file, read once in blocks."""
+    digest, size = hashlib.sha256(), 0
+    with open_binary(path) as stream:
+        try:
+            while block := stream.read(READ_BLOCK):
+                digest.update(block)
+                size += len(block)
+        except OSError as error:
+            raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    return StoredFile(path, size, digest.hexdigest())
+
+
+def expand_paths(patterns: list[str], suffixes: tuple[str, ...]) -> list[str]:
+    """Files that paths, globs, folders and fsspec URLs name: sorted, each once.
+
+    A folder stands for the files below it whose names end in one of ``suffixes``, README files excepted. A plain path is
+    returned even when no such file exists, so that the reader can say so.
+
+    Raises:
+        InputError: a glob or a folder holds no file.
+    """
+    found: set[str] = set()
+    for pattern in patterns:
+        matches = _expand_remote(pattern, suffixes) if is_remote(pattern) else _expand_local(pattern, suffixes)
+        if not matches:
+            raise InputError(f"no input file matches {pattern}; files are expected to end in {', '.join(suffixes)}")
+        found.update(matches)
+    return sorted(found)
+
+
+def _expand_local(pattern: str, suffixes: tuple[str, ...]) -> list[str]:
+    path = local_path(pattern)
+    if path.is_dir():
+        return [str(entry) for entry in sorted(path.rglob("*")) if entry.is_file() and _is_data(entry.name, suffixes)]
+    if path.exists() or not glob.has_magic(pattern):
+        return [str(path)]
+    return [entry for entry in glob.glob(str(path), recursive=True) if os.path.isfile(entry)]
+
+
+def _is_data(name: str, suffixes: tuple[str, ...]) -> bool:
+    """Whether a file of a folder is meant: a known ending, not hidden, not the folder's own README."""
+    return name.endswith(suffixes) and not name.startswith((".", "README"))
+
+
+def _expand_remote(pattern: str, suffixes: tuple[str, ...]) -> list[str]:
+    filesystem, name = fsspec.core.url_to_fs(pattern)
+    if glob.has_magic(name):
+        return [filesystem.unstrip_protocol(entry) for entry in filesystem.glob(name)]
+    if filesystem.isdir(name):
+        return [filesystem.unstrip_protocol(entry) for entry in filesystem.find(name) if _is_data(entry.rpartition("/")[2], suffixes)]
+    return [pattern]

@@ -1,0 +1,64 @@
+"""Check every committed output of a run against the manifest that vouches for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from curation import storage
+from curation.errors import PipelineError
+from curation.explain import finished_stages
+from curation.ledger import Counts
+from curation.runner import committed_manifests, read_stage_file
+from curation.shards import ManifestFile, file_is_intact
+
+
+def verify_run(run: str) -> tuple[int, list[str]]:
+    """How many files were checked, and a sentence for each that is damaged, missing, or does not add up.
+
+    Raises:
+        InputError: there is no such run.
+    """
+    checked = 0
+    problems: list[str] = []
+    for stage in finished_stages(run):
+        try:
+            manifests = committed_manifests(run, stage)
+            problems += _sums(run, stage, [manifest.counts for manifest in manifests])
+            files = [file for manifest in manifests for file in manifest.files]
+            files += list(_prepared_files(run, stage))
+        except PipelineError as error:
+            problems.append(str(error))
+            continue
+        checked += len(manifests) + len(files)
+        problems += list(_damaged(run, files, stage))
+    model = storage.join(run, "model", "manifest.json")
+    if storage.exists(model):
+        files = [ManifestFile(**file) for file in json.loads(storage.read_bytes(model))["files"]]
+        checked += 1 + len(files)
+        problems += list(_damaged(run, files, "train"))
+    return checked, problems
+
+
+def _damaged(run: str, files: list[ManifestFile], stage: str) -> Iterator[str]:
+    for file in files:
+        path = storage.join(run, file.name)
+        if not storage.exists(path):
+            yield f"{path} is missing; run the stage {stage} again"
+        elif not file_is_intact(path, file):
+            yield f"{path} is damaged (size or sha256 differs from its manifest); run the stage {stage} again"
+
+
+def _sums(run: str, stage: str, counts: list[Counts]) -> Iterator[str]:
+    """The stage's total must be the sum of its parts, and every document accounted for."""
+    total = sum(counts, Counts())
+    finished = read_stage_file(run, stage)
+    if finished is None or finished["counts"] != total.to_json() or total.accounted != total.entered:
+        yield f"{storage.join(run, stage)}: the counts of its parts do not add up; run the stage {stage} again"
+
+
+def _prepared_files(run: str, stage: str) -> list[ManifestFile]:
+    path = storage.join(run, stage, "prepared", "prepared.json")
+    if not storage.exists(path):
+        return []
+    return [ManifestFile(**file) for file in json.loads(storage.read_bytes(path))["files"]]

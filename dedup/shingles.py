@@ -1,0 +1,111 @@
+"""From words to shingles: hashed word n-grams, MinHash signatures, and the sets for exact Jaccard similarity.
+
+A shingle is the MurmurHash3 of n words joined with one space. Signatures equal, bit for bit, those
+of ``datasketch.MinHash(scheme="affine32", hashfunc=mmh3)``. Documents with fewer than n words have
+no shingles. Imports numba: import this module where it is used.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from dedup.words import Words
+
+EMPTY_ROW = 0xFFFFFFFF  # minimum over no shingle, as in datasketch
+SET_SEED = 1  # second hash of the shingle sets; any value but the signatures' 0
+
+
+def permutations(count: int, seed: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """Factors (odd) and addends of ``count`` bijections h -> a * h + b mod 2^32, as datasketch 2 draws them.
+
+    Only the low 32 bits of the seed count: NumPy's legacy generator takes no more.
+    """
+    generator = np.random.RandomState(seed & 0xFFFFFFFF)
+    factors = generator.randint(0, 1 << 31, count, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+    addends = generator.randint(0, 1 << 32, count, dtype=np.uint32)
+    return factors, addends
+
+
+def signatures(words: Words, ngram_words: int, factors: npt.NDArray[np.uint32], addends: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """MinHash signatures: (documents, permutations) uint32; ``EMPTY_ROW`` throughout where there is no shingle."""
+    return _signatures(words.content, words.starts, words.bounds, ngram_words, factors, addends)
+
+
+def shingle_sets(words: Words, ngram_words: int) -> list[npt.NDArray[np.uint64]]:
+    """The set of shingles of each document: sorted, each once.
+
+    64 bits a shingle: among 10^7 of them a chance collision is a matter of one in 10^5, so the
+    Jaccard similarity of two sets is that of the word n-grams themselves.
+    """
+    hashes, bounds = _shingles(words.content, words.starts, words.bounds, ngram_words)
+    return [np.unique(hashes[bounds[document] : bounds[document + 1]]) for document in range(len(bounds) - 1)]
+
+
+@njit
+def _rotate(value: Any, bits: Any) -> Any:
+    return np.uint32(np.uint32(value << bits) | np.uint32(value >> (32 - bits)))
+
+
+@njit
+def _finalise(value: Any) -> Any:
+    """MurmurHash3's 32-bit finaliser, a bijection."""
+    value = np.uint32(value ^ (value >> 16))
+    value = np.uint32(value * np.uint32(0x85EBCA6B))
+    value = np.uint32(value ^ (value >> 13))
+    value = np.uint32(value * np.uint32(0xC2B2AE35))
+    return np.uint32(value ^ (value >> 16))
+
+
+@njit
+def murmur3(data: Any, start: Any, end: Any, seed: Any) -> Any:
+    """MurmurHash3_x86_32 of ``data[start:end]`` (uint8)."""
+    value = np.uint32(seed)
+    length = end - start
+    tail = start + length // 4 * 4
+    for position in range(start, tail, 4):
+        block = np.uint32(
+            np.uint32(data[position])
+            | np.uint32(data[position + 1]) << 8
+            | np.uint32(data[position + 2]) << 16
+            | np.uint32(data[position + 3]) << 24
+        )
+        block = np.uint32(_rotate(np.uint32(block * np.uint32(0xCC9E2D51)), 15) * np.uint32(0x1B873593))
+        value = np.uint32(_rotate(np.uint32(value ^ block), 13) * np.uint32(5) + np.uint32(0xE6546B64))
+    if tail < end:
+        block = np.uint32(0)
+        for position in range(end - 1, tail - 1, -1):
+            block = np.uint32(block << 8 | np.uint32(data[position]))
+        value = np.uint32(value ^ np.uint32(_rotate(np.uint32(block * np.uint32(0xCC9E2D51)), 15) * np.uint32(0x1B873593)))
+    return _finalise(np.uint32(value ^ np.uint32(length)))
+
+
+@njit
+def _signatures(content: Any, starts: Any, bounds: Any, ngram_words: Any, factors: Any, addends: Any) -> Any:
+    documents, count = len(bounds) - 1, len(factors)
+    rows = np.full((documents, count), np.uint32(EMPTY_ROW), np.uint32)
+    for document in range(documents):
+        row = rows[document]
+        for word in range(bounds[document], bounds[document + 1] - ngram_words):
+            # datasketch mixes the hash once more before it permutes it.
+            shingle = _finalise(murmur3(content, starts[word], starts[word + ngram_words] - 1, 0))
+            for k in range(count):
+                row[k] = min(row[k], np.uint32(factors[k] * shingle + addends[k]))
+    return rows
+
+
+@njit
+def _shingles(content: Any, starts: Any, bounds: Any, ngram_words: Any) -> Any:
+    hashes = np.empty(len(starts), np.uint64)
+    shingle_bounds = np.zeros(len(bounds), np.int64)
+    written = 0
+    for document in range(len(bounds) - 1):
+        for word in range(bounds[document], bounds[document + 1] - ngram_words):
+            first, end = starts[word], starts[word + ngram_words] - 1
+            hashes[written] = np.uint64(murmur3(content, first, end, 0)) << 32 | np.uint64(murmur3(content, first, end, SET_SEED))
+            written += 1
+        shingle_bounds[document + 1] = written
+    return hashes[:written].copy(), shingle_bounds

@@ -1,0 +1,144 @@
+"""Counting over shards: every sum by hand, and the same whatever the shards."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+
+from contamination.benchmarks import Benchmark, Item
+from contamination.highlight import shared_spans
+from contamination.index import OverlapIndex, build_index
+from contamination.overlap import EXAMPLES_PER_BENCHMARK, CorpusOverlap, measure_documents
+from contamination.page import highlighted, render_page
+from contamination.report import build_report, rows_to_csv
+from contamination.specs import BenchmarkSpec
+from curation.documents import documents_frame
+
+NINE = "alpha beta gamma delta epsilon zeta eta theta iota"
+TEN = "one two three four five six seven eight nine ten"
+
+
+def benchmark(name: str, *texts: str, **settings: Any) -> Benchmark:
+    return Benchmark(BenchmarkSpec.model_validate({"name": name, **settings}), [Item(row, ((text,),)) for row, text in enumerate(texts)])
+
+
+def measure(index: OverlapIndex, documents: list[str], shards: list[list[int]]) -> CorpusOverlap:
+    overlap = CorpusOverlap(index)
+    for numbers in shards:
+        rows = [{"id": f"d{number}", "url": f"http://x/{number}", "text": documents[number]} for number in numbers]
+        overlap.add(measure_documents(documents_frame(rows), index))
+    return overlap
+
+
+def test_a_corpus_by_hand() -> None:
+    benchmarks = [
+        benchmark("greek", NINE, "nothing of this is in the corpus at all", report_words=8),
+        benchmark("count", TEN, report_words=8),
+    ]
+    documents = [
+        f"So: {NINE.upper()}! And {NINE}.",  # both 8-grams of greek, twice
+        "alpha beta gamma delta epsilon zeta eta theta",  # the first
+        f"{TEN} {NINE}",
+        "alpha beta gamma delta epsilon zeta eta",
+        "",
+    ]
+    overlap = measure(build_index(benchmarks, 9, 8, 13), documents, [[0, 1], [2], [3, 4]])
+    assert overlap.documents_hit.tolist() == [3, 1]
+    assert overlap.dirty_items().tolist() == [True, False, True]
+    # 9-grams: the sentence of nine words is nowhere, both of TEN are in one document, NINE is in two.
+    assert sorted(overlap.removal.tolist()) == [0, 1, 1, 2]
+    report = build_report(benchmarks, overlap, 1)
+    greek, count = report.rows
+    assert (greek["items"], greek["dirty"], greek["clean"], greek["clean_percent"]) == (2, 1, 1, 50.0)
+    assert (greek["n"], greek["ngrams_matched"], greek["ngrams_ignored_as_common"]) == (8, 2, 1)
+    assert greek["top_ngrams"] == [
+        {"ngram": "alpha beta gamma delta epsilon zeta eta theta", "documents": 3},
+        {"ngram": "beta gamma delta epsilon zeta eta theta iota", "documents": 2},
+    ]
+    assert (count["dirty"], count["documents_hit"], count["ngrams_matched"], count["ngrams_ignored_as_common"]) == (1, 1, 3, 0)
+    assert report.dirty_rows == {"greek": [0], "count": [0]}
+    assert rows_to_csv(report.rows).decode().splitlines()[1].startswith("greek,,8,2,0,1,1,50.0,3,2,1,alpha beta")
+
+
+def test_a_short_item_is_dirty_when_it_is_there_as_a_whole() -> None:
+    benchmarks = [benchmark("x", TEN, "a question of just eight words is short", "tiny item", report_words=10)]
+    index = build_index(benchmarks, 13, 8, 13)
+    overlap = measure(index, ["He asks: a question of just eight words, is short?", "tiny item"], [[0, 1]])
+    assert overlap.dirty_items().tolist() == [False, True, False]
+    assert build_report(benchmarks, overlap, 10).rows[0]["too_short"] == 1
+
+
+def test_order_and_size_of_shards_do_not_matter() -> None:
+    generator = random.Random(5)
+    vocabulary = [f"w{number}" for number in range(40)]
+    items = [" ".join(generator.choices(vocabulary, k=30)) for _ in range(20)]
+    documents = []
+    for _ in range(30):
+        parts = [" ".join(generator.choices(vocabulary, k=20))]
+        for item in generator.choices(items, k=3):
+            cut = generator.randrange(20)
+            parts.append(" ".join(item.split()[cut : cut + generator.randrange(5, 20)]))
+        documents.append(" ".join(parts))
+    index = build_index([benchmark("a", *items[:10]), benchmark("b", *items[10:])], 8, 8, 8)
+    one = measure(index, documents, [list(range(30))])
+    for size in (1, 7):
+        numbers = random.Random(size).sample(range(30), 30)
+        other = measure(index, documents, [numbers[start : start + size] for start in range(0, 30, size)])
+        assert other.examples == one.examples
+        assert other.removal.tolist() == one.removal.tolist()
+        assert [counts.tolist() for counts in other.report] == [counts.tolist() for counts in one.report]
+        assert other.documents_hit.tolist() == one.documents_hit.tolist()
+    assert len(one.examples) == 2 * EXAMPLES_PER_BENCHMARK
+    assert len({example.item for example in one.examples}) == len(one.examples)
+
+
+def test_counts_agree_with_a_search_of_tuples() -> None:
+    generator = random.Random(6)
+    documents = [" ".join(generator.choices("abc", k=60)) for _ in range(50)]
+    item = " ".join(generator.choices("abc", k=200))
+    index = build_index([benchmark("x", item)], 5, 2, 2)
+    overlap = measure(index, documents, [list(range(50))])
+    letters = item.split()
+    ngrams = {tuple(letters[at : at + 5]) for at in range(196)}
+    expected = sorted(sum(" ".join(ngram) in document for document in documents) for ngram in ngrams)
+    assert sorted(overlap.removal.tolist()) == expected
+
+
+def test_an_example_holds_the_longest_stretch_and_what_surrounds_it() -> None:
+    benchmarks = [benchmark("x", f"{NINE} {TEN}", report_words=8)]
+    documents = [f"{'filler ' * 100}{TEN}", f"{'filler ' * 100}{NINE}, {TEN}.{' filler' * 100}"]
+    overlap = measure(build_index(benchmarks, 13, 8, 13), documents, [[0], [1]])
+    [example] = overlap.examples
+    assert (example.document, example.url, example.words) == ("d1", "http://x/1", 19)
+    assert documents[1][example.start : example.end] == f"{NINE}, {TEN}"
+    assert example.excerpt[example.offset :].startswith(NINE)
+    assert len(example.excerpt) == 200 + len(f"{NINE}, {TEN}") + 200
+    assert shared_spans(benchmarks[0].items[0].text, example.excerpt, 8) == [(0, len(f"{NINE} {TEN}"))]
+
+
+def test_the_page_escapes_what_it_shows() -> None:
+    benchmarks = [benchmark("<b>&", f"<script>alert(1)</script> {TEN}", report_words=8)]
+    index = build_index(benchmarks, 13, 8, 13)
+    overlap = measure(index, [f"<img src=x onerror=alert(2)> {TEN} </blockquote>"], [[0]])
+    report = build_report(benchmarks, overlap, 10)
+    page = render_page(report.rows, overlap.examples, benchmarks[0].items, index, 1).decode()
+    for foreign in ("<script", "<img", "<b>", "onerror=alert(2)>"):
+        assert foreign not in page
+    assert page.count("</blockquote>") == 2
+    assert f"&lt;/script&gt; <mark>{TEN}</mark>" in page
+    assert f"onerror=alert(2)&gt; <mark>{TEN}</mark> &lt;/blockquote&gt;" in page
+    assert "http-equiv" not in page and "src=" not in page.replace("&lt;img src=x", "")
+
+
+def test_marks() -> None:
+    assert highlighted("a<b>c", [(1, 3), (4, 5)]) == "a<mark>&lt;b</mark>&gt;<mark>c</mark>"
+    assert highlighted("", []) == ""
+
+
+def test_repetition_without_end_is_counted_once() -> None:
+    index = build_index([benchmark("x", NINE, report_words=8)], 9, 8, 13)
+    overlap = measure(index, [f"{NINE}. " * 20_000], [[0]])
+    assert overlap.removal.tolist() == [1]
+    assert np.all(overlap.documents_hit == 1)

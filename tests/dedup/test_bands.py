@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from datasketch import MinHashLSH
+
+from dedup.bands import FALSE_NEGATIVE_WEIGHT, band_keys, candidate_probability, choose_bands
+
+
+@pytest.mark.parametrize(("threshold", "permutations"), [(0.8, 128), (0.5, 128), (0.9, 64), (0.5, 10), (0.7, 2)])
+def test_choice_equals_datasketch(threshold: float, permutations: int) -> None:
+    weights = (round(1 - FALSE_NEGATIVE_WEIGHT, 6), FALSE_NEGATIVE_WEIGHT)
+    peer = MinHashLSH(threshold=threshold, num_perm=permutations, weights=weights)
+    assert choose_bands(threshold, permutations) == (peer.b, peer.r)
+
+
+def test_default_finds_what_the_recipe_asks_for() -> None:
+    bands, rows = choose_bands(0.8, 128)
+    assert (bands, rows) == (14, 9)
+    assert candidate_probability(0.9, bands, rows) >= 0.99
+    assert candidate_probability(0.85, bands, rows) >= 0.95
+    assert candidate_probability(0.8, bands, rows) == pytest.approx(0.867, abs=5e-4)
+
+
+def test_probability_by_hand() -> None:
+    # One band of one row: the similarity itself. Two bands of two rows at 1/2: 1 - (3/4)^2 = 7/16.
+    assert candidate_probability(0.3, 1, 1) == pytest.approx(0.3)
+    assert candidate_probability([0.0, 0.5, 1.0], 2, 2).tolist() == pytest.approx([0.0, 0.4375, 1.0])
+
+
+def test_threshold_one_still_finds_equal_sets() -> None:
+    bands, rows = choose_bands(1.0, 128)
+    assert bands * rows <= 128
+    assert candidate_probability(1.0, bands, rows) == 1.0
+
+
+def test_random_signatures_follow_the_curve() -> None:
+    # Rows agree independently with probability s: the share of pairs with a common key is binomial.
+    generator = np.random.default_rng(5)
+    pairs = 20_000
+    for similarity in (0.7, 0.85):
+        one = generator.integers(0, 1 << 32, (pairs, 128), dtype=np.uint32)
+        other = np.where(generator.random((pairs, 128)) < similarity, one, generator.integers(0, 1 << 32, (pairs, 128), dtype=np.uint32))
+        shared = (band_keys(one, 14, 9) == band_keys(other, 14, 9)).any(axis=1).mean()
+        expected = float(candidate_probability(similarity, 14, 9))
+        assert abs(shared - expected) < 4 * (expected * (1 - expected) / pairs) ** 0.5
+
+
+def test_keys_depend_on_every_row_and_its_place() -> None:
+    signature = np.arange(1, 9, dtype=np.uint32)[None, :]
+    keys = band_keys(signature, 2, 4)
+    assert keys.shape == (1, 2)
+    for row in range(8):
+        changed = signature.copy()
+        changed[0, row] ^= 1
+        assert (band_keys(changed, 2, 4) == keys).tolist() == [[row >= 4, row < 4]]
+    assert band_keys(signature[:, ::-1].copy(), 1, 8) != band_keys(signature, 1, 8)

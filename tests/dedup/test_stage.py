@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curation.documents import documents_frame
+from curation.recipe import DedupSettings
+from dedup import stage as stage_module
+from dedup.stage import DedupStage
+from tests.shared_data import shared
+from tests.small_corpus import run_small, shards_of
+
+VOCABULARY = [f"word{number}" for number in range(500)]
+
+
+def text(seed: int, words: int = 60) -> str:
+    return " ".join(random.Random(seed).choices(VOCABULARY, k=words))
+
+
+def document(document_id: str, content: str | None, **values: Any) -> dict[str, Any]:
+    return {"id": document_id, "text": content, "source": "commoncrawl", **values}
+
+
+def dedup(folder: Path, rows: list[dict[str, Any]], size: int = 3, workers: int = 1, **values: Any) -> tuple[Any, Any, dict[str, dict[str, Any]]]:
+    """Corpus, ids that stay, and the ledger as {id: {reason, **detail}}."""
+    corpus, _, outcomes = run_small(DedupStage(DedupSettings(**values), seed=1), folder, shards_of(rows, size), workers)
+    ledger = {row["id"]: {"reason": row["reason"], **json.loads(row["detail"])} for outcome in outcomes for row in outcome.ledger}
+    return corpus, [document_id for outcome in outcomes for document_id in outcome.documents["id"]], ledger
+
+
+def test_hand_made_truth(tmp_path: Path) -> None:
+    base = text(1, 104)  # 100 shingles
+    rows = [
+        document("c-spelled", base.upper().replace(" ", "\n- ")),
+        document("a-first", base),
+        document("b-other", text(2)),
+        document("d-changed", base.rsplit(" ", 2)[0] + " new words"),  # 98 of 102 shingles in common
+        document("e-short", "only four words here"),
+        document("f-short", "Only FOUR words, here!"),
+        document("g-short", "only four words there"),
+        document("h-empty", ""),
+        document("i-empty", ""),
+        document("j-symbols", "!!!"),
+        document("k-symbols", "???"),
+        document("l-null", None),
+    ]
+    corpus, kept, ledger = dedup(tmp_path, rows)
+    # "c-spelled" has two characters more for each space, and of equal copies the longer stays.
+    assert kept == ["c-spelled", "b-other", "f-short", "g-short", "h-empty", "i-empty", "j-symbols", "k-symbols", "l-null"]
+    assert ledger["a-first"] == {"reason": "exact_duplicate", "duplicate_of": "c-spelled", "similarity": 1.0, "cluster_size": 3, "band": None}
+    near = ledger["d-changed"]
+    assert (near["reason"], near["duplicate_of"], near["similarity"]) == ("near_duplicate", "c-spelled", round(98 / 102, 6))
+    assert 0 <= near["band"] < 14
+    assert ledger["e-short"]["reason"] == "exact_duplicate"  # "f-short" has a comma and a mark more
+    published = json.loads(corpus.published["dedup/clusters.json"])
+    assert (published["documents"], published["removed"], published["removed_exact"], published["clusters"]) == (12, 3, 2, 2)
+    assert [duplicate["id"] for duplicate in published["largest"][0]["duplicates"]] == ["a-first", "d-changed"]
+
+
+def test_source_priority_and_quality_choose_the_survivor(tmp_path: Path) -> None:
+    rows = [
+        document("a", text(1), source="commoncrawl", quality_score=0.9),
+        document("b", text(1), source="webtext"),
+        document("c", text(2), quality_score=0.1),
+        document("d", text(2), quality_score=0.7),
+    ]
+    assert dedup(tmp_path / "1", rows)[1] == ["b", "d"]
+    assert dedup(tmp_path / "2", rows, source_priority=["commoncrawl"])[1] == ["a", "d"]
+
+
+def test_chinese_documents(tmp_path: Path) -> None:
+    generator = random.Random(4)
+    page = "".join(chr(generator.randrange(0x4E00, 0x9FA5)) for _ in range(200))
+    other = "".join(chr(generator.randrange(0x4E00, 0x9FA5)) for _ in range(200))
+    rows = [document("a", page), document("b", page[:-3]), document("c", other), document("d", "。".join(page))]
+    _, kept, ledger = dedup(tmp_path, rows)
+    assert kept == ["c", "d"]  # "d" is longest: the same characters with stops between them
+    assert ledger["a"]["reason"] == "exact_duplicate"
+    assert ledger["b"]["similarity"] == round(193 / 196, 6)
+
+
+def test_one_document_and_empty_corpora(tmp_path: Path) -> None:
+    assert dedup(tmp_path / "1", [document("a", text(1))])[1] == ["a"]
+    assert dedup(tmp_path / "2", [])[1] == []
+    _, prepared, outcomes = run_small(DedupStage(DedupSettings(), 0), tmp_path / "3", [])
+    assert (prepared.values["documents"], outcomes) == (0, [])
+    assert run_small(DedupStage(DedupSettings(), 0), tmp_path / "4", [documents_frame(), documents_frame([document("a", "x")])])[1].values["documents"] == 1
+
+
+def planted(seed: int) -> list[dict[str, Any]]:
+    """Forty documents: originals, equal copies and edited copies at random."""
+    generator = random.Random(seed)
+    rows = []
+    for number in range(40):
+        words = text(generator.randrange(12), 80).split()
+        for _ in range(generator.choice([0, 0, 1, 2, 6])):
+            words[generator.randrange(len(words))] = f"edit{generator.randrange(5)}"
+        rows.append(document(f"{number:03}", " ".join(words), source=generator.choice(["webtext", "commoncrawl"])))
+    return rows
+
+
+@settings(deadline=None, max_examples=8)
+@given(st.integers(0, 1000), st.integers(1, 15), st.integers(1, 3), st.randoms())
+def test_order_shards_and_workers_do_not_matter(tmp_path_factory: Any, seed: int, size: int, workers: int, order: random.Random) -> None:
+    rows = planted(seed)
+    corpus, kept, ledger = dedup(tmp_path_factory.mktemp("one"), rows, size=40)
+    order.shuffle(rows)
+    other, kept_shuffled, ledger_shuffled = dedup(tmp_path_factory.mktemp("other"), rows, size, workers)
+    assert sorted(kept) == sorted(kept_shuffled)
+    assert ledger == ledger_shuffled
+    assert corpus.committed == other.committed
+    assert corpus.published == other.published
+
+
+def test_small_parts_and_batches_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = planted(7)
+    corpus, _, _ = dedup(tmp_path / "1", rows, size=9)
+    monkeypatch.setattr(stage_module, "PART_DOCUMENTS", 3)
+    monkeypatch.setattr(stage_module, "BATCH_COST", 1)
+    other, _, _ = dedup(tmp_path / "2", rows, size=9)
+    assert corpus.committed == other.committed
+
+
+def test_every_removal_names_a_survivor_that_resembles_it(tmp_path: Path) -> None:
+    rows = planted(3)
+    _, kept, ledger = dedup(tmp_path, rows)
+    sets = {row["id"]: {tuple(words[i : i + 5]) for words in [row["text"].split()] for i in range(len(words) - 4)} for row in rows}
+    assert ledger
+    for document_id, detail in ledger.items():
+        one, other = sets[document_id], sets[detail["duplicate_of"]]
+        assert detail["duplicate_of"] in kept
+        assert detail["similarity"] == round(len(one & other) / len(one | other), 6) >= 0.8
+
+
+def test_many_equal_documents_and_many_of_one_boilerplate(tmp_path: Path) -> None:
+    # 20,000 equal pages, and 2,000 that share most of their text with each other yet stay below the threshold.
+    common = text(1, 40)
+    rows = [document(f"same-{number:05}", text(9, 50)) for number in range(20_000)]
+    rows += [document(f"part-{number:05}", f"{common} {text(100 + number, 30)}") for number in range(2000)]
+    _, kept, ledger = dedup(tmp_path, rows, size=6000)
+    assert kept[0] == "same-00000"
+    assert len(kept) == 2001
+    assert ledger["same-19999"]["cluster_size"] == 20_000
+
+
+# --- real text ------------------------------------------------------------------------------------
+
+
+def test_recall_and_precision_on_planted_near_duplicates(tmp_path: Path) -> None:
+    tool, source = shared("tools", "make_neardups.py"), shared("data", "quality", "openwebtext-500.jsonl.gz")
+    corpus_file, truth_file = tmp_path / "corpus.jsonl", tmp_path / "truth.jsonl"
+    command = [sys.executable, tool, "--docs", source, "--count", "1500", "--seed", "3", "--out", corpus_file, "--truth", truth_file]
+    subprocess.run([str(part) for part in command], check=True, capture_output=True)
+    rows = [document(row["id"], row["text"]) for row in map(json.loads, corpus_file.read_text().splitlines())]
+    _, _, ledger = dedup(tmp_path / "run", rows, size=400)
+    truth = [json.loads(line) for line in truth_file.read_text().splitlines()]
+    measured = {frozenset(pair[:2]): pair[2] for cluster in truth for pair in cluster["pairs"]}
+    high = [frozenset(pair) for pair, similarity in measured.items() if similarity >= 0.9]
+    found = {frozenset((document_id, detail["duplicate_of"])) for document_id, detail in ledger.items()}
+    removed = set(ledger)
+    assert len(high) > 50
+    assert sum(bool(pair & removed) for pair in high) >= 0.99 * len(high)
+    # Nothing that the tool measured below the threshold is taken for a duplicate (words differ in "_" and marks only).
+    assert all(measured.get(pair, 0.0) >= 0.79 for pair in found)
+
+
+def test_news_articles_with_known_pairs(tmp_path: Path) -> None:
+    import gzip
+
+    lines = gzip.decompress(shared("data", "neardup", "mccormick", "articles_1000.train.gz").read_bytes()).decode().splitlines()
+    rows = [document(*line.split(" ", 1)) for line in lines if line]
+    truth = {frozenset(line.split()) for line in shared("data", "neardup", "mccormick", "articles_1000.truth").read_text().splitlines()}
+    _, _, ledger = dedup(tmp_path, rows, size=300, ngram_words=3, threshold=0.5)
+    assert {frozenset((document_id, detail["duplicate_of"])) for document_id, detail in ledger.items()} == truth
+
+
+def test_editions_of_one_book(tmp_path: Path) -> None:
+    with tarfile.open(shared("data", "neardup", "pride-and-prejudice-editions.tar.xz")) as archive:
+        rows = [document(entry.name, archive.extractfile(entry).read().decode("utf-8", "replace")) for entry in archive if entry.isfile()]  # type: ignore[union-attr]
+    _, kept, ledger = dedup(tmp_path, rows, size=2)
+    assert len(rows) == 5
+    assert len(kept) == 1, ledger

@@ -1,0 +1,121 @@
+"""trainer/checkpoint.py: complete or absent, verified, pruned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from curation.errors import PipelineError
+from trainer.checkpoint import TrainingState, newest_checkpoint, save_checkpoint
+
+MODEL = {"weight": torch.arange(6.0).reshape(2, 3)}
+OPTIMIZER = {"weight/exp_avg": torch.ones(2, 3), "weight/step": torch.tensor(4.0)}
+
+
+def save(folder: Path, tokens: int, keep: int = 2, fingerprint: str = "f") -> Path:
+    state = TrainingState(fingerprint, tokens // 10, tokens, tokens // 5, 1.5, {"preset": "nano"})
+    return save_checkpoint(folder, state, MODEL, OPTIMIZER, keep)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_reads_back(tmp_path: Path) -> None:
+    assert save(tmp_path, 100).name == "checkpoint-000000000100"
+    notes: list[str] = []
+    checkpoint = newest_checkpoint(tmp_path, "f", notes.append)
+    assert checkpoint is not None and notes == []
+    assert checkpoint.state == TrainingState("f", 10, 100, 20, 1.5, {"preset": "nano"})
+    assert torch.equal(checkpoint.model_tensors()["weight"], MODEL["weight"])
+    assert {name: tensor.tolist() for name, tensor in checkpoint.optimizer_tensors().items()} == {
+        name: tensor.tolist() for name, tensor in OPTIMIZER.items()
+    }
+
+
+def test_no_folder_and_no_checkpoint(tmp_path: Path) -> None:
+    assert newest_checkpoint(tmp_path, "f", pytest.fail) is None
+    assert newest_checkpoint(tmp_path / "absent", "f", pytest.fail) is None
+
+
+def test_only_the_newest_stay(tmp_path: Path) -> None:
+    save(tmp_path, 5, fingerprint="other")
+    for tokens in (10, 20, 30):
+        save(tmp_path, tokens)
+    assert names(tmp_path) == ["checkpoint-000000000005", "checkpoint-000000000020", "checkpoint-000000000030"]
+
+
+def cut_state(path: Path) -> None:
+    state = path / "state.json"
+    state.write_bytes(state.read_bytes()[:-20])
+
+
+def flip_model(path: Path) -> None:
+    model = path / "model.safetensors"
+    content = bytearray(model.read_bytes())
+    content[-1] ^= 1
+    model.write_bytes(content)
+
+
+def other_version(path: Path) -> None:
+    state = path / "state.json"
+    state.write_text(json.dumps({**json.loads(state.read_bytes()), "version": 99}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (cut_state, "damaged"),
+        (flip_model, "checksum of model.safetensors"),
+        (lambda path: (path / "optimizer.safetensors").unlink(), "optimizer.safetensors is missing"),
+        (lambda path: (path / "state.json").unlink(), "damaged"),
+        (other_version, "version 99"),
+    ],
+)
+def test_damaged_checkpoint_gives_way_to_the_one_before(tmp_path: Path, damage: Callable[[Path], None], reason: str) -> None:
+    save(tmp_path, 10)
+    damage(save(tmp_path, 20))
+    notes: list[str] = []
+    checkpoint = newest_checkpoint(tmp_path, "f", notes.append)
+    assert checkpoint is not None and checkpoint.state.tokens == 10
+    assert len(notes) == 1 and reason in notes[0] and "checkpoint-000000000020" in notes[0]
+
+
+def test_other_fingerprint_is_passed_over(tmp_path: Path) -> None:
+    save(tmp_path, 10)
+    notes: list[str] = []
+    assert newest_checkpoint(tmp_path, "g", notes.append) is None
+    assert "other data or settings" in notes[0]
+    assert names(tmp_path) == ["checkpoint-000000000010"]
+
+
+def test_saving_passes_by_damaged_later_ones(tmp_path: Path) -> None:
+    save(tmp_path, 10)
+    flip_model(save(tmp_path, 30))
+    save(tmp_path, 20, keep=1)
+    assert names(tmp_path) == ["checkpoint-000000000020"]
+
+
+def test_same_tokens_are_replaced(tmp_path: Path) -> None:
+    flip_model(save(tmp_path, 10))
+    save(tmp_path, 10)
+    assert newest_checkpoint(tmp_path, "f", pytest.fail) is not None
+
+
+def test_interrupted_save_leaves_nothing_that_counts(tmp_path: Path) -> None:
+    left = tmp_path / ".checkpoint-000000000020.tmp-abc"
+    left.mkdir()
+    (left / "model.safetensors").write_bytes(b"half")
+    assert newest_checkpoint(tmp_path, "f", pytest.fail) is None
+    save(tmp_path, 30)
+    assert names(tmp_path) == ["checkpoint-000000000030"]
+
+
+def test_unwritable_place_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(PipelineError, match=r"cannot write .*run again"):
+        save(tmp_path / "file", 10)

@@ -1,0 +1,47 @@
+"""trainer/presets.py against table 2.1 and table D.1 of the GPT-3 paper."""
+
+from __future__ import annotations
+
+import pytest
+
+from curation.errors import UsageError
+from trainer.presets import GPT2_VOCABULARY, PRESETS, parameter_count, preset
+
+
+# name: layers, width, heads, head width, sequences a batch, learning rate, exact parameters, and
+# table D.1's millions. Head widths are table 2.1's; totals were added up by hand from the shapes.
+@pytest.mark.parametrize(
+    ("name", "layers", "width", "heads", "head_width", "sequences", "rate", "total", "millions"),
+    [
+        ("gpt3-small", 12, 768, 12, 64, 256, 6.0e-4, 125_226_240, 125),
+        ("gpt3-medium", 24, 1024, 16, 64, 256, 3.0e-4, 355_871_744, 356),
+        ("gpt3-large", 24, 1536, 16, 96, 256, 2.5e-4, 760_300_032, 760),
+        ("gpt3-xl", 24, 2048, 16, 128, 512, 2.0e-4, 1_315_723_264, 1_320),
+        ("gpt3-2.7b", 32, 2560, 32, 80, 512, 1.6e-4, 2_651_553_280, 2_650),
+        ("gpt3-6.7b", 32, 4096, 32, 128, 1024, 1.2e-4, 6_658_404_352, 6_660),
+        ("gpt3-13b", 40, 5120, 40, 128, 1024, 1.0e-4, 12_853_386_240, 12_850),
+        ("gpt3-175b", 96, 12288, 96, 128, 1536, 0.6e-4, 174_604_259_328, 174_600),
+    ],
+)
+def test_gpt3_sizes(
+    name: str, layers: int, width: int, heads: int, head_width: int, sequences: int, rate: float, total: int, millions: int
+) -> None:
+    size = preset(name)
+    assert (size.layers, size.width, size.heads, size.width // size.heads) == (layers, width, heads, head_width)
+    assert (size.context_length, size.batch_tokens, size.learning_rate) == (2048, sequences * 2048, rate)
+    count = parameter_count(size.layers, size.width, size.context_length, GPT2_VOCABULARY)
+    assert count == total
+    # Table D.1 prints at least three significant digits.
+    assert abs(count / 1e6 - millions) <= 0.5 * 10 ** max(0, len(str(millions)) - 3)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_consistent(name: str) -> None:
+    size = PRESETS[name]
+    assert size.width % size.heads == 0
+    assert size.batch_tokens % size.context_length == 0
+
+
+def test_unknown_preset_names_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"no preset 'gpt3-smal'; did you mean gpt3-small\?"):
+        preset("gpt3-smal")
