@@ -38,7 +38,7 @@ class CrawlSettings(Section):
     source: str = Field("commoncrawl", min_length=1, description="source name given to the documents")
     dump: str | None = Field(None, description="snapshot name given to the documents; null: the one in the path, if any")
     links: list[str] = Field([], description="Reddit submission dumps (ndjson; .zst, .xz, .bz2, .gz); pages that they link to are webtext")
-    links_action: Literal["label", "select"] = Field("label", description="label: linked pages get source webtext; select: others are removed")
+    links_action: Literal["label", "select"] = Field("label", description="label: linked pages are webtext; select: others are removed")
     min_karma: int = Field(3, description="lowest score of a submission that counts as shared (GPT-2, section 2.1)")
     limits: CrawlLimits = Field(CrawlLimits(), description="budgets of one record and one page")
     max_quarantine_share: float = Field(0.05, ge=0, le=1, description="share of page records in quarantine above which the stage fails")

@@ -25,7 +25,8 @@ def star_links(keys: Sequence[npt.NDArray[np.uint64]], numbers: Numbers) -> tupl
     smallest number leads and every other follows it: one link fewer than the group has members,
     however large it is.
     """
-    order = np.lexsort((numbers, *reversed(keys)))
+    columns: list[npt.NDArray[Any]] = [numbers, *reversed(keys)]
+    order = np.lexsort(columns)
     numbers = numbers[order]
     follows = np.zeros(len(numbers), bool)
     if len(numbers):

@@ -32,7 +32,7 @@ def permutations(count: int, seed: int) -> tuple[npt.NDArray[np.uint32], npt.NDA
 
 def signatures(words: Words, ngram_words: int, factors: npt.NDArray[np.uint32], addends: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     """MinHash signatures: (documents, permutations) uint32; ``EMPTY_ROW`` throughout where there is no shingle."""
-    return _signatures(words.content, words.starts, words.bounds, ngram_words, factors, addends)
+    return _signatures(words.content, words.starts, words.bounds, ngram_words, factors, addends)  # type: ignore[no-any-return]
 
 
 def shingle_sets(words: Words, ngram_words: int) -> list[npt.NDArray[np.uint64]]:

@@ -48,6 +48,17 @@ class ShardWork:
     folder: str
 
 
+@dataclass(frozen=True)
+class LinkedRows:
+    """The documents of a shard that share a key with another: their rows, the batch of each, and whether
+    it is the one copy of its text that brings the shingles."""
+
+    work: ShardWork
+    rows: npt.NDArray[np.int64]
+    batches: npt.NDArray[np.int64]
+    representative: npt.NDArray[np.bool_]
+
+
 def sketch_shard(sketching: Sketching, work: ShardWork) -> int:
     """Write digests, band keys and word counts of a shard; returns how many documents have shingles."""
     factors, addends = permutations(sketching.permutations, sketching.seed)
@@ -100,15 +111,11 @@ def link_part(works: list[ShardWork], parts: int, representatives: str | None, i
     return star_links([joined[0], joined[1]], np.concatenate(numbers))
 
 
-def gather_shard(ngram_words: int, item: tuple[ShardWork, npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]) -> list[int]:
-    """Write, batch by batch, what deciding on the linked documents of a shard takes; returns their batches.
-
-    ``item``: the shard, the rows of the linked documents, the batch of each, and whether it is the
-    one copy of its text that brings the shingles.
-    """
-    work, rows, batch, representative = item
-    order = np.argsort(batch, kind="stable")
-    rows, batch, representative = rows[order], batch[order], representative[order]
+def gather_shard(ngram_words: int, item: LinkedRows) -> list[int]:
+    """Write, batch by batch, what deciding on the linked documents of a shard takes; returns their batches."""
+    work = item.work
+    order = np.argsort(item.batches, kind="stable")
+    rows, batch, representative = item.rows[order], item.batches[order], item.representative[order]
     frame = read_shard(work.shard, ["id", "source", "quality_score", "date", "text"])[rows]
     digests = np.load(Path(work.folder) / "digests.npy", mmap_mode="r")[rows]
     members = frame.select(

@@ -1,6 +1,6 @@
 """The dedup stage: every document that equals or closely resembles a better copy is removed.
 
-``prepare`` decides for the whole corpus, with memory for one part of it at a time and 6 bytes a
+``prepare`` decides for the whole corpus, with memory for one part of it at a time and ten bytes a
 document; ``process`` applies the decisions. What needs numba is imported where it is used.
 """
 
@@ -24,7 +24,7 @@ from curation.shards import canonical_json, frame_to_parquet
 from curation.stage import Corpus, Outcome, Prepared
 
 if TYPE_CHECKING:
-    from dedup.sketches import ShardWork
+    from dedup.sketches import LinkedRows, ShardWork
 
 DECISIONS_FILE = "decisions.parquet"
 CLUSTERS_FILE = "dedup/clusters.json"
@@ -106,12 +106,12 @@ class DedupStage:
         gathering = list(_gathering(works, parents, representatives))
         folders_of_batch: dict[int, list[str]] = {}
         gather = functools.partial(gather_shard, self.settings.ngram_words)
-        for (work, *_), present in zip(gathering, corpus.map(gather, gathering), strict=True):
+        for linked, present in zip(gathering, corpus.map(gather, gathering), strict=True):
             for batch in present:
-                folders_of_batch.setdefault(batch, []).append(work.folder)
+                folders_of_batch.setdefault(batch, []).append(linked.work.folder)
         decide = functools.partial(decide_batch, self.settings.threshold, self.settings.source_priority)
         frames = list(corpus.map(decide, sorted(folders_of_batch.items())))
-        decisions = pl.concat([pl.DataFrame(schema=DECISIONS), *frames]).sort("id")
+        decisions: pl.DataFrame = pl.concat([pl.DataFrame(schema=DECISIONS), *frames]).sort("id")
         return decisions.with_columns(pl.col("similarity").round(SIMILARITY_DIGITS))
 
 
@@ -141,11 +141,10 @@ def _link(
     return parents, representatives
 
 
-def _gathering(
-    works: list[ShardWork], parents: npt.NDArray[np.uint32], representatives: npt.NDArray[np.bool_]
-) -> Iterator[tuple[ShardWork, npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]]:
-    """For each shard with linked documents: their rows, their batches, and which bring their shingles."""
+def _gathering(works: list[ShardWork], parents: npt.NDArray[np.uint32], representatives: npt.NDArray[np.bool_]) -> Iterator[LinkedRows]:
+    """The linked documents of each shard that has any, parted into batches of whole components."""
     from dedup.links import batches, flatten
+    from dedup.sketches import LinkedRows
 
     members = np.flatnonzero(flatten(parents))
     if not len(members):
@@ -160,7 +159,7 @@ def _gathering(
     for work, start, stop in zip(works, cuts[:-1], cuts[1:], strict=True):
         if start < stop:
             rows = members[start:stop]
-            yield work, rows - work.first, batch[start:stop], representatives[rows]
+            yield LinkedRows(work, rows - work.first, batch[start:stop], representatives[rows])
 
 
 @functools.lru_cache(maxsize=1)

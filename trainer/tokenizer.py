@@ -34,7 +34,12 @@ MIN_PAIR_COUNT = 2
 # Longer runs are cut here; no shorter text is encoded otherwise than GPT-2 does.
 MAX_WHITESPACE_RUN = 100_000
 
+# Learning takes time with the square of the longest piece, minutes for one page of 3 MB without a
+# space; so it sees such a run in stretches of this length. They hold whatever is worth merging.
+MAX_TRAINING_RUN = 500
+
 LONG_WHITESPACE = re.compile(rf"\s{{{MAX_WHITESPACE_RUN}}}")
+LONG_RUN = re.compile(rf"\s{{{MAX_TRAINING_RUN}}}|\S{{{MAX_TRAINING_RUN}}}")
 
 
 class Tokenizer:
@@ -92,7 +97,7 @@ class Tokenizer:
         Lone surrogates, which have no UTF-8 form, become U+FFFD.
         """
         try:
-            parts = [self._encoding.encode_to_numpy(part, disallowed_special=()) for part in _cut_whitespace(text)]
+            parts = [self._encoding.encode_to_numpy(part, disallowed_special=()) for part in _cut_after(LONG_WHITESPACE, text)]
         except UnicodeEncodeError:
             return self.encode(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -144,11 +149,9 @@ class Tokenizer:
         return tokenizer
 
 
-def _cut_whitespace(text: str) -> list[str]:
-    """The text, cut after each stretch of ``MAX_WHITESPACE_RUN`` white space characters."""
-    if len(text) < MAX_WHITESPACE_RUN:
-        return [text]
-    ends = [match.end() for match in LONG_WHITESPACE.finditer(text)]
+def _cut_after(run: re.Pattern[str], text: str) -> list[str]:
+    """The text, cut after each stretch that the pattern matches."""
+    ends = [match.end() for match in run.finditer(text)]
     return [text[start:end] for start, end in zip([0, *ends], [*ends, len(text)], strict=True)]
 
 
@@ -170,15 +173,15 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> Tokenizer:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    trainable.train_from_iterator(_without_surrogates(texts), trainer)
+    trainable.train_from_iterator(_training_parts(texts), trainer)
     ids = trainable.get_vocab(with_added_tokens=False)
     byte_of = byte_alphabet()
     return Tokenizer([bytes(byte_of[character] for character in name) for name in sorted(ids, key=ids.__getitem__)])
 
 
-def _without_surrogates(texts: Iterable[str]) -> Iterator[str]:
+def _training_parts(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
-        yield text.encode("utf-8", "replace").decode("utf-8")
+        yield from _cut_after(LONG_RUN, text.encode("utf-8", "replace").decode("utf-8"))
 
 
 def byte_alphabet() -> dict[str, int]:

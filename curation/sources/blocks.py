@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 from curation.recipe import CrawlLimits
@@ -17,8 +17,10 @@ GZIP_MAGIC = b"\x1f\x8b\x08"  # RFC 1952: ID1, ID2, deflate
 READ_BYTES = 64 * 1024
 BLOCK_BYTES = 1 << 20  # members of up to this size come as one block
 RATIO_FLOOR_BYTES = 1 << 20  # below this, a high ratio harms nobody (a page of one repeated letter)
+PROBE_BYTES = 4096  # enough for a gzip header, a Huffman table and the first bytes behind them
 
 TRUNCATED_MEMBER = "the file ends in the middle of a gzip member"
+ENDLESS_MEMBER = "damaged gzip member (it has no end)"
 
 
 @dataclass(frozen=True)
@@ -97,14 +99,17 @@ def gzip_blocks(stream: IO[bytes], start: int, end: int | None, limits: CrawlLim
             if not cursor.fill():
                 return
             continue
-        start = cursor.offset
-        broken = yield from _member(cursor, start, limits)
-        if broken is not None and not _seek_next_member(cursor, start + 1):
+        member_start = cursor.offset
+        last = yield from _member(cursor, member_start, limits)
+        found = last.broken is None or _seek_next_member(cursor, member_start + 1)
+        # A damaged member can swallow all that follows; the file is cut short only if no member follows.
+        yield replace(last, broken=ENDLESS_MEMBER) if found and last.broken == TRUNCATED_MEMBER else last
+        if not found:
             return
 
 
-def _member(cursor: _Cursor, start: int, limits: CrawlLimits) -> Generator[Block, None, str | None]:
-    """Blocks of one member; returns why it is broken, or None. The cursor ends behind the member."""
+def _member(cursor: _Cursor, start: int, limits: CrawlLimits) -> Generator[Block, None, Block]:
+    """Blocks of one member but the last, which is returned. The cursor ends behind a member that is whole."""
     inflater = zlib.decompressobj(wbits=31)  # gzip framing with its checksum
     opening: int | None = start
     produced = 0
@@ -126,32 +131,32 @@ def _member(cursor: _Cursor, start: int, limits: CrawlLimits) -> Generator[Block
                 block.clear()
     except zlib.error as error:
         broken = f"damaged gzip member ({str(error).partition(': ')[2] or error})"
-    if broken is None:
-        cursor.give_back(inflater.unused_data)
-        yield Block(bytes(block), opening, cursor.offset)
-    else:
-        yield Block(bytes(block), opening, None, broken)
-    return broken
+    if broken is not None:
+        return Block(bytes(block), opening, None, broken)
+    cursor.give_back(inflater.unused_data)
+    return Block(bytes(block), opening, cursor.offset)
 
 
 def _seek_next_member(cursor: _Cursor, after: int) -> bool:
     """Go to the next member at or behind ``after`` that begins with a record; False if there is none."""
     cursor.seek(after)
+    place = 0
     while True:
-        place = cursor.buffer.find(GZIP_MAGIC)
+        place = cursor.buffer.find(GZIP_MAGIC, place)
         if place < 0:
             keep = cursor.buffer[-len(GZIP_MAGIC) + 1 :]
             cursor.take()
             cursor.give_back(keep)
             if not cursor.fill():
                 return False
+            place = 0
             continue
-        while len(cursor.buffer) - place < READ_BYTES and cursor.fill():
+        while len(cursor.buffer) - place < PROBE_BYTES and cursor.fill():
             pass
-        if _begins_record(cursor.buffer[place : place + READ_BYTES]):
+        if _begins_record(cursor.buffer[place : place + PROBE_BYTES]):
             cursor.give_back(cursor.take()[place:])
             return True
-        cursor.give_back(cursor.take()[place + 1 :])
+        place += 1
 
 
 def _begins_record(raw: bytes) -> bool:

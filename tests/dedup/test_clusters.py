@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from random import Random
+from typing import Any
+
 import numpy as np
 import polars as pl
 from hypothesis import given, settings
@@ -30,8 +33,9 @@ def one_bucket(count: int) -> np.ndarray:
     return np.zeros((count, 1), np.uint64)
 
 
-def removed(frame: pl.DataFrame) -> dict[str, tuple[str, float, str, int]]:
-    return {row["id"]: (row["duplicate_of"], round(row["similarity"], 4), row["kind"], row["cluster_size"]) for row in frame.iter_rows(named=True)}
+def removed(frame: pl.DataFrame) -> dict[str, tuple[Any, ...]]:
+    rows = frame.select("id", "duplicate_of", pl.col("similarity").round(4), "kind", "cluster_size").iter_rows()
+    return {document_id: tuple(rest) for document_id, *rest in rows}
 
 
 def test_preference_by_hand() -> None:
@@ -145,7 +149,7 @@ def test_a_bucket_of_strangers_is_linear_and_loses_only_what_is_documented() -> 
     st.sampled_from([0.5, 0.8]),
     st.randoms(),
 )
-def test_decisions_equal_plain_python_in_any_order(documents: list, threshold: float, random) -> None:  # noqa: ANN001
+def test_decisions_equal_plain_python_in_any_order(documents: list[Any], threshold: float, random: Random) -> None:
     """Greedy choice over all pairs that share a key, by Python sets; input order must not matter."""
     rows, keys, sets = [], [], []
     for number, (start, length, source, key) in enumerate(documents):
@@ -157,14 +161,15 @@ def test_decisions_equal_plain_python_in_any_order(documents: list, threshold: f
         sets.append(set(text))
     order = sorted(range(len(rows)), key=lambda i: (PRIORITY.index(str(rows[i]["source"])), str(rows[i]["id"])))
     expected: dict[str, str] = {}
-    survivor_of_text: dict[tuple, int] = {}
+    survivor_of_text: dict[tuple[Any, Any], int] = {}
     kept: list[int] = []
     for i in order:
         text = (rows[i]["digest_high"], rows[i]["digest_low"])
         if text not in survivor_of_text:
             similar = [
                 j for j in kept
-                if any(x == y for x, y in zip(keys[i], keys[j], strict=True)) and len(sets[i] & sets[j]) / len(sets[i] | sets[j]) >= threshold
+                if any(x == y for x, y in zip(keys[i], keys[j], strict=True))
+                and len(sets[i] & sets[j]) / len(sets[i] | sets[j]) >= threshold
             ]  # fmt: skip
             survivor_of_text[text] = similar[0] if similar else i
             if not similar:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,7 +40,7 @@ def test_union_by_hand() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=30), st.randoms())
-def test_union_equals_search_and_ignores_the_order_of_links(links: list[tuple[int, int]], random) -> None:  # noqa: ANN001
+def test_union_equals_search_and_ignores_the_order_of_links(links: list[tuple[int, int]], random: Random) -> None:
     component = list(range(20))  # by repeated relabelling, the slow and obvious way
     for one, other in links:
         low, high = sorted((component[one], component[other]))

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from curation.errors import InputError
 from tests.shared_data import shared
-from trainer.tokenizer import MAX_WHITESPACE_RUN, Tokenizer, byte_alphabet, load_gpt2_tokenizer, read_tokenizer, train_tokenizer
+from trainer.tokenizer import (
+    MAX_TRAINING_RUN,
+    MAX_WHITESPACE_RUN,
+    Tokenizer,
+    byte_alphabet,
+    load_gpt2_tokenizer,
+    read_tokenizer,
+    train_tokenizer,
+)
 
 BYTES = [bytes([value]) for value in range(256)]
 TEXTS = ["the cat sat on the mat, the cat's hat", "naïve café – 数 据 😀", "the the the cat cat"] * 3
@@ -80,6 +88,14 @@ def test_merges_by_hand() -> None:
 
 def test_training_does_not_depend_on_order() -> None:
     assert train_tokenizer(TEXTS[::-1], 300).to_bytes() == trained().to_bytes()
+
+
+@pytest.mark.parametrize("text", ["a" * 1_000_000, " " * 1_000_000 + "x"])
+def test_training_cuts_endless_runs(text: str) -> None:
+    # Uncut, learning from a run takes the square of its length: minutes for each of these.
+    tokenizer = train_tokenizer([text, "hello hello"], 1000)
+    assert max(len(token) for token in tokenizer.tokens) <= MAX_TRAINING_RUN
+    assert b"hello" in tokenizer.tokens
 
 
 def test_training_on_nothing_leaves_the_bytes() -> None:

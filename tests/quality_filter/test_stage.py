@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from curation.errors import InputError, UsageError
+from curation.recipe import FilterSettings
+from quality_filter.keep import lomax_draw
+from quality_filter.stage import FilterStage
+from tests.shared_data import shared
+from tests.small_corpus import run_small, shards_of
+
+SMALL = {"dimension": 4, "epochs": 5, "learning_rate": 0.5, "buckets": 1000}
+GOOD = ["essay", "chapter", "argument", "history", "novel"]
+BAD = ["buy", "cheap", "click", "casino", "pills"]
+
+
+def document(number: int, good: bool, source: str) -> dict[str, Any]:
+    words = random.Random(number).choices(GOOD if good else BAD, k=30)
+    return {"id": f"{source}-{number:03}", "text": " ".join(words), "source": source, "url": f"http://host{number % 7}.example/{number}"}
+
+
+def corpus_rows() -> list[dict[str, Any]]:
+    curated = [{**document(number, True, "curated"), "url": None} for number in range(60)]
+    return curated + [document(100 + number, number % 4 == 0, "commoncrawl") for number in range(120)]
+
+
+def run(
+    folder: Path, rows: list[dict[str, Any]], size: int = 50, workers: int = 1, seed: int = 1, **values: Any
+) -> tuple[Any, Any, list[Any]]:
+    return run_small(FilterStage(FilterSettings(**{**SMALL, **values}), seed), folder, shards_of(rows, size), workers)
+
+
+def ledger_of(outcomes: list[Any]) -> dict[str, dict[str, Any]]:
+    return {row["id"]: {"reason": row["reason"], **json.loads(row["detail"])} for outcome in outcomes for row in outcome.ledger}
+
+
+def test_scores_draws_and_ledger(tmp_path: Path) -> None:
+    rows = [*corpus_rows(), {"id": "short", "text": "only four words here", "source": "commoncrawl"}, {"id": "null", "text": None}]
+    rows.append({"id": "short-curated", "text": "a b c d", "source": "curated"})
+    _, _, outcomes = run(tmp_path, rows)
+    ledger = ledger_of(outcomes)
+    assert ledger.pop("short") == {"reason": "too_short", "words": 4, "min_words": 5}
+    assert ledger.pop("null")["words"] == 0
+    assert ledger.pop("short-curated")["reason"] == "too_short"
+    kept = {row["id"]: row["quality_score"] for outcome in outcomes for row in outcome.documents.iter_rows(named=True)}
+    assert sum(document_id.startswith("curated") for document_id in kept) == 60
+    assert all(0 <= score <= 1 for score in kept.values())
+    for document_id, detail in ledger.items():
+        assert detail["reason"] == "low_quality"
+        assert detail["draw"] == lomax_draw(1, document_id, 9.0) <= detail["needed"] == 1 - detail["score"]
+    for document_id, score in kept.items():
+        assert document_id.startswith("curated") or lomax_draw(1, document_id, 9.0) > 1 - score
+
+
+def test_histograms_count_every_scored_document(tmp_path: Path) -> None:
+    _, _, outcomes = run(tmp_path, corpus_rows(), keep_rule="threshold")
+    histograms = [outcome.statistics["score_histograms"] for outcome in outcomes]
+    total = {name: np.sum([histogram[name] for histogram in histograms], axis=0) for name in ("kept", "removed", "curated")}
+    assert [len(counts) for counts in total.values()] == [20, 20, 20]
+    assert (total["kept"].sum() + total["removed"].sum(), total["curated"].sum()) == (120, 60)
+    assert total["kept"][:10].sum() == total["removed"][10:].sum() == 0
+
+
+def test_threshold_and_none(tmp_path: Path) -> None:
+    _, _, outcomes = run(tmp_path / "1", corpus_rows(), keep_rule="threshold", threshold=0.6)
+    for detail in ledger_of(outcomes).values():
+        assert detail["score"] < detail["threshold"] == 0.6
+    for outcome in outcomes:
+        raw = outcome.documents.filter(outcome.documents["source"] != "curated")
+        assert (raw["quality_score"] >= 0.6).all()
+    _, _, outcomes = run(tmp_path / "2", corpus_rows(), keep_rule="none")
+    assert ledger_of(outcomes) == {}
+
+
+def test_card_tells_counts_settings_and_measures(tmp_path: Path) -> None:
+    corpus, _, _ = run(tmp_path, corpus_rows())
+    card = json.loads(corpus.published["filter/model-card.json"])
+    assert corpus.committed["card.json"] == corpus.published["filter/model-card.json"]
+    assert card["surveyed"] == {"positives": 60, "negatives": 120}
+    training, held_out = card["training"], card["held_out"]
+    assert training["positives"] + held_out["positives"] == training["negatives"] + held_out["negatives"] == 60
+    assert card["settings"]["dimension"] == 4
+    assert set(held_out) == {"positives", "negatives", "precision", "recall", "f1", "auc", "auc_of_length"}
+    assert held_out["auc"] > 0.7  # a quarter of the raw pages is good: the best is 0.875
+
+
+def test_copies_of_positives_are_no_negatives(tmp_path: Path) -> None:
+    rows = corpus_rows()
+    rows.append({"id": "copy", "text": rows[0]["text"].upper() + "\n", "source": "commoncrawl"})
+    rows[1]["url"] = "https://www.example.org/page?utm_source=x"
+    rows.append({"id": "same-address", "text": " ".join(BAD * 3), "source": "commoncrawl", "url": "http://example.org/page"})
+    corpus, _, _ = run(tmp_path, rows)
+    assert json.loads(corpus.published["filter/model-card.json"])["surveyed"] == {"positives": 60, "negatives": 120}
+
+
+def test_shards_order_and_workers_do_not_matter(tmp_path: Path) -> None:
+    rows = corpus_rows()
+    corpus, _, outcomes = run(tmp_path / "1", rows, max_training_documents=40)
+    random.Random(5).shuffle(rows)
+    other, _, other_outcomes = run(tmp_path / "2", rows, size=17, workers=2, max_training_documents=40)
+    assert corpus.committed == other.committed
+    assert ledger_of(outcomes) == ledger_of(other_outcomes)
+    assert json.loads(corpus.published["filter/model-card.json"])["surveyed"] == {"positives": 40, "negatives": 40}
+    third, _, _ = run(tmp_path / "3", rows, seed=2, max_training_documents=40)
+    assert third.committed["model.bin"] != corpus.committed["model.bin"]
+
+
+def test_a_given_model_is_used(tmp_path: Path) -> None:
+    corpus, _, outcomes = run(tmp_path / "1", corpus_rows())
+    path = tmp_path / "given.bin"
+    path.write_bytes(corpus.committed["model.bin"])
+    raw = [row for row in corpus_rows() if row["source"] != "curated"]
+    stage = FilterStage(FilterSettings(model=str(path)), 1)
+    assert stage.resources() == [str(path)]
+    other, _, other_outcomes = run_small(stage, tmp_path / "2", shards_of(raw, 50))
+    assert other.committed["model.bin"] == path.read_bytes()
+    assert json.loads(other.published["filter/model-card.json"])["trained"] is False
+    assert ledger_of(other_outcomes) == ledger_of(outcomes)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"given\.bin cannot be used as a classifier: it ends at byte 1000"):
+        run_small(stage, tmp_path / "3", shards_of(raw, 50))
+    with pytest.raises(InputError, match="no such file"):
+        run_small(FilterStage(FilterSettings(model=str(tmp_path / "absent.bin")), 1), tmp_path / "4", shards_of(raw, 50))
+
+
+def test_nothing_to_train_on(tmp_path: Path) -> None:
+    rows = corpus_rows()
+    with pytest.raises(UsageError, match=r"set filter\.positives"):
+        run(tmp_path / "1", [row for row in rows if row["source"] != "curated"])
+    with pytest.raises(InputError, match="no raw document is left"):
+        run(tmp_path / "2", [row for row in rows if row["source"] == "curated"])
+    with pytest.raises(InputError, match="1 positives and 1 negatives"):
+        run(tmp_path / "3", [rows[0], rows[-1]])
+    with pytest.raises(UsageError, match=r"filter\.positives"):
+        run(tmp_path / "4", [])
+
+
+def test_an_empty_shard(tmp_path: Path) -> None:
+    stage = FilterStage(FilterSettings(**SMALL), 1)
+    _, _, outcomes = run_small(stage, tmp_path, [*shards_of(corpus_rows(), 500), *shards_of([], 1)])
+    assert len(outcomes[1].documents) == 0
+    assert sum(outcomes[1].statistics["score_histograms"]["kept"]) == 0
+
+
+def test_real_pages(tmp_path: Path) -> None:
+    def read(name: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in gzip.decompress(shared("data", "quality", name).read_bytes()).splitlines()]
+
+    rows = [{"id": f"web-{n}", "text": row["text"], "source": "curated"} for n, row in enumerate(read("openwebtext-500.jsonl.gz"))]
+    raw = read("commoncrawl-unselected.jsonl.gz")
+    rows += [{"id": str(row["id"]), "text": row["text"], "url": row["url"], "source": "commoncrawl"} for row in raw]
+    corpus, _, outcomes = run_small(FilterStage(FilterSettings(learning_rate=1.0, epochs=10), 5), tmp_path, shards_of(rows, 400))
+    held_out = json.loads(corpus.published["filter/model-card.json"])["held_out"]
+    assert held_out["auc"] > 0.9 > held_out["auc_of_length"]
+    removed = sum(detail["reason"] == "low_quality" for detail in ledger_of(outcomes).values())
+    assert removed > 0.9 * len(raw)
