@@ -49,7 +49,7 @@ class Reason(StrEnum):
     EXTRACTOR_CRASHED = "extractor_crashed", "The extractor died or failed on the page, twice."
     # Filtering
     TOO_SHORT = "too_short", "The document has fewer words than the classifier can judge."
-    LOW_QUALITY = "low_quality", "The quality draw fell below what the score asks for."
+    LOW_QUALITY = "low_quality", "The score, or the draw made with it, fell below what the keep rule asks for."
     # Deduplication
     EXACT_DUPLICATE = "exact_duplicate", "The normalised text equals that of another document, which stays."
     NEAR_DUPLICATE = "near_duplicate", "The Jaccard similarity with another document, which stays, reaches the threshold."

@@ -58,7 +58,7 @@ class FilterSettings(Section):
     word_ngrams: int = Field(2, ge=1, le=5, description="longest word n-gram that is a feature")
     dimension: int = Field(16, ge=1, le=1000, description="width of the fastText embeddings")
     epochs: int = Field(10, ge=1, le=1000, description="passes over the training documents")
-    learning_rate: float = Field(0.5, gt=0, description="initial learning rate of fastText")
+    learning_rate: float = Field(1.0, gt=0, description="initial learning rate of fastText")
     buckets: int = Field(1 << 18, ge=1, description="hash buckets for word n-grams")
     min_words: int = Field(5, ge=1, description="documents with fewer words are removed unscored")
     max_words: int = Field(1000, ge=1, description="words of a document that training and scoring look at, from its beginning")

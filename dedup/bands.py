@@ -7,18 +7,18 @@ Imports numba: import this module where it is used.
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from curation.errors import UsageError
+
 # Every candidate pair is verified, so a false positive costs one comparison of two sets, while a
 # false negative is a duplicate that stays. With 128 permutations and threshold 0.8 this weight gives
 # 14 bands of 9 rows: recall 0.975 at 0.85, 0.999 at 0.9, 0.867 at 0.8 itself.
 FALSE_NEGATIVE_WEIGHT = 0.9
-QUADRATURE_POINTS = 96  # Gauss-Legendre; the integrals agree with adaptive quadrature to 1e-6
 
 
 def candidate_probability(similarity: npt.ArrayLike, bands: int, rows: int) -> npt.NDArray[np.float64]:
@@ -27,34 +27,24 @@ def candidate_probability(similarity: npt.ArrayLike, bands: int, rows: int) -> n
 
 
 def choose_bands(threshold: float, permutations: int) -> tuple[int, int]:
-    """Bands and rows with the least weighted error, as datasketch's ``MinHashLSH`` searches them.
+    """Bands and rows with the least weighted error around the threshold, by datasketch's own search.
 
     The error is the candidate probability summed below the threshold (false positives) and its
-    complement summed above it (false negatives, ``FALSE_NEGATIVE_WEIGHT``). Of equal errors the
-    first in the order of bands, then rows, wins. Rows of the signature may stay unused.
+    complement summed above it (false negatives, ``FALSE_NEGATIVE_WEIGHT``). Rows of the signature
+    may stay unused.
+
+    Raises:
+        UsageError: the signature is too short for the threshold.
     """
-    best, least = (1, 1), float("inf")
-    for bands in range(1, permutations + 1):
-        rows = np.arange(1, permutations // bands + 1)
-        false_positive = _integral(0.0, threshold, bands, rows)
-        false_negative = 1.0 - threshold - _integral(threshold, 1.0, bands, rows)
-        errors = (1.0 - FALSE_NEGATIVE_WEIGHT) * false_positive + FALSE_NEGATIVE_WEIGHT * false_negative
-        if errors.min() < least:
-            best, least = (bands, int(rows[errors.argmin()])), float(errors.min())
-    return best
+    from datasketch import MinHashLSH
 
-
-def _integral(low: float, high: float, bands: int, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Integral of the candidate probability over the similarity, for each number of rows."""
-    points, weights = _quadrature()
-    similarity = low + (high - low) * (points + 1.0) / 2.0
-    probability = 1.0 - (1.0 - similarity[None, :] ** rows[:, None]) ** bands
-    return (high - low) / 2.0 * (probability @ weights)
-
-
-@functools.cache
-def _quadrature() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    return np.polynomial.legendre.leggauss(QUADRATURE_POINTS)
+    if threshold == 1.0:  # only equal sets count, and their signatures are equal throughout
+        return 1, permutations
+    try:
+        chosen = MinHashLSH(threshold=threshold, num_perm=permutations, weights=(1.0 - FALSE_NEGATIVE_WEIGHT, FALSE_NEGATIVE_WEIGHT))
+    except ValueError as error:
+        raise UsageError(f"dedup: {permutations} permutations are too few for threshold {threshold}; raise dedup.permutations") from error
+    return int(chosen.b), int(chosen.r)
 
 
 def band_keys(signatures: npt.NDArray[np.uint32], bands: int, rows: int) -> npt.NDArray[np.uint64]:

@@ -20,14 +20,14 @@ SET_SEED = 1  # second hash of the shingle sets; any value but the signatures' 0
 
 
 def permutations(count: int, seed: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    """Factors (odd) and addends of ``count`` bijections h -> a * h + b mod 2^32, as datasketch 2 draws them.
+    """Factors (odd) and addends of ``count`` bijections h -> a * h + b mod 2^32, drawn by datasketch (scheme affine32).
 
-    Only the low 32 bits of the seed count: NumPy's legacy generator takes no more.
+    Only the low 32 bits of the seed count: datasketch takes no more.
     """
-    generator = np.random.RandomState(seed & 0xFFFFFFFF)
-    factors = generator.randint(0, 1 << 31, count, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
-    addends = generator.randint(0, 1 << 32, count, dtype=np.uint32)
-    return factors, addends
+    from datasketch import MinHash
+
+    factors, addends = MinHash(num_perm=count, seed=seed & 0xFFFFFFFF, scheme="affine32").permutations
+    return factors.astype(np.uint32), addends.astype(np.uint32)
 
 
 def signatures(words: Words, ngram_words: int, factors: npt.NDArray[np.uint32], addends: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:

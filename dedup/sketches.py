@@ -21,7 +21,7 @@ from curation.shards import Shard, read_shard
 from dedup.bands import band_keys
 from dedup.clusters import DECISIONS, MEMBERS, decide
 from dedup.links import Numbers, star_links
-from dedup.shingles import permutations, shingle_sets, signatures
+from dedup.shingles import shingle_sets, signatures
 from dedup.words import split_words, text_digests
 
 SLICE_ROWS = 500  # documents whose words are in memory at a time
@@ -33,8 +33,8 @@ class Sketching:
     """How documents are sketched; the same for every shard."""
 
     ngram_words: int
-    permutations: int
-    seed: int
+    factors: npt.NDArray[np.uint32]  # of the permutations, see ``shingles.permutations``
+    addends: npt.NDArray[np.uint32]
     bands: int
     rows: int
 
@@ -61,13 +61,12 @@ class LinkedRows:
 
 def sketch_shard(sketching: Sketching, work: ShardWork) -> int:
     """Write digests, band keys and word counts of a shard; returns how many documents have shingles."""
-    factors, addends = permutations(sketching.permutations, sketching.seed)
     counts, digests, keys = [], [], []
     for texts in _texts(work.shard):
         words = split_words(texts)
         counts.append(words.counts)
         digests.append(text_digests(words))
-        signature = signatures(words, sketching.ngram_words, factors, addends)
+        signature = signatures(words, sketching.ngram_words, sketching.factors, sketching.addends)
         keys.append(band_keys(signature, sketching.bands, sketching.rows))
     count = np.concatenate([np.empty(0, np.int64), *counts])
     digest = np.concatenate([np.empty((0, 2), np.uint64), *digests])

@@ -42,7 +42,7 @@ class DedupStage:
 
     name: ClassVar[str] = "dedup"
     version: ClassVar[int] = 1
-    libraries: ClassVar[tuple[str, ...]] = ()  # hashing and comparing are integer arithmetic of our own
+    libraries: ClassVar[tuple[str, ...]] = ("datasketch",)  # draws the permutations; the rest is integer arithmetic of our own
     writes_documents: ClassVar[bool] = True
 
     def __init__(self, settings: DedupSettings, seed: int) -> None:
@@ -56,6 +56,7 @@ class DedupStage:
     def prepare(self, corpus: Corpus) -> Prepared:
         """Commit the decision on every document that is removed, and publish the largest clusters."""
         from dedup.bands import choose_bands
+        from dedup.shingles import permutations
         from dedup.sketches import ShardWork, Sketching, sketch_shard
 
         total = sum(shard.rows for shard in corpus.shards)
@@ -66,7 +67,7 @@ class DedupStage:
         scratch = corpus.scratch()
         works = [ShardWork(shard, int(firsts[i]), f"{scratch}/shard-{i:05}") for i, shard in enumerate(corpus.shards)]
 
-        sketching = Sketching(self.settings.ngram_words, self.settings.permutations, self.seed, bands, rows)
+        sketching = Sketching(self.settings.ngram_words, *permutations(self.settings.permutations, self.seed), bands, rows)
         corpus.progress(f"sketching {total} documents: {bands} bands of {rows} rows")
         shingled = sum(corpus.map(functools.partial(sketch_shard, sketching), works))
         corpus.progress("linking documents with equal text or equal bands")

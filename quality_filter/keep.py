@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quality_filter.draws import draw_uniform
+from curation.draws import draw_uniform
 
 PURPOSE = "keep"
 

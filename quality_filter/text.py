@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import re
 
+from curation.scripts import SPACELESS_SCRIPTS
+
 LABEL_PREFIX = "__label__"
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 END_OF_LINE_WORD = re.compile(r"(?<!\S)</s>(?!\S)")
 
-# Letters of scripts that put no spaces between words (the ranges of dedup/words.py, as one class): each
-# is a word, or a Chinese page would be a handful of words that no other page holds.
-SPACELESS_LETTER = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
-    "\uf900-\ufaff\uff66-\uff9f\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
-)
+SPACELESS_LETTER = re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in SPACELESS_SCRIPTS) + "]")
 
 
 def classifier_words(text: str, max_words: int) -> list[str]:

@@ -1,6 +1,6 @@
 """Which documents the classifier is trained on, and which are held out to measure it.
 
-Positives are the documents of one source, negatives a sample of all others. A document's place in
+Positives are the documents of one source, negatives a sample of the others that nobody chose to share. A document's place in
 every sample is a number drawn by its id, so that a sample is "the smallest numbers" and each shard
 can contribute to it alone. The functions ``survey_*`` and ``read_labelled`` are run by the workers.
 """
@@ -15,15 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from curation.draws import draw_integer, draw_uniform
 from curation.errors import InputError
 from curation.shards import Shard, read_shard
 from curation.sources.urls import canonical_key, host_of
-from quality_filter.draws import draw_integer, draw_uniform
 from quality_filter.text import classifier_line, classifier_words
 
 SAMPLE_PURPOSE = "sample"
 HOLDOUT_PURPOSE = "holdout"
-COLUMNS = ["id", "source", "url", "text"]
+COLUMNS = ["id", "source", "url", "karma", "text"]
 LABELLED = pl.Schema(
     {
         "id": pl.String,
@@ -161,10 +161,11 @@ class _Row:
 
 
 def _labelled_rows(labelling: Labelling, shard: Shard, positive: bool) -> Iterator[_Row]:
-    """The documents of one class that are long enough."""
+    """The documents of one class that are long enough. Pages that people shared are no raw pages, so they are in neither."""
     frame = read_shard(shard, COLUMNS)
-    chosen = frame.filter((pl.col("source") == labelling.positive_source).fill_null(False) == positive)
-    for document_id, _, url, text in chosen.select(COLUMNS).iter_rows():
+    curated = (pl.col("source") == labelling.positive_source).fill_null(False)
+    chosen = frame.filter(curated if positive else ~curated & pl.col("karma").is_null())
+    for document_id, url, text in chosen.select("id", "url", "text").iter_rows():
         words = classifier_words(text or "", labelling.max_words)
         if len(words) >= labelling.min_words:
             order = draw_integer(labelling.seed, SAMPLE_PURPOSE, document_id)

@@ -1,8 +1,8 @@
 """The mixture: which sequence of which source is training sample i, computed from (seed, i) alone.
 
 Nothing is kept but the weights, so the count of samples is all that resuming needs. Proportions
-hold not only on average: after any number of samples, each source has had its share to within one
-sample for each source peeled off before it (at most the number of sources).
+hold not only on average: after any number of samples, each source is nearer to its share than the
+number of sources, in samples.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Decompressed bytes of a WARC file, in blocks that know their place in the file.
 
-A gzip member is the unit of damage: it is inflated on its own, its checksum is verified before its
-bytes are handed on, and after a broken one reading goes on at the next member that holds a record.
+A gzip member is the unit of damage: it is inflated on its own, its checksum is verified before any
+of its bytes are handed on, and after a broken one reading goes on at the next member that holds a record.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ class Block:
     ``member_start``: file offset of the gzip member, in its first block; else None.
     ``member_end``: file offset after the member, in its last block; else None.
     ``broken``: why the bytes that should follow are missing; the block's own bytes are suspect.
+    ``suspect``: why the block's bytes may be wrong, although more of the member follow.
     """
 
     data: bytes
     member_start: int | None = None
     member_end: int | None = None
     broken: str | None = None
+    suspect: str | None = None
 
 
 def is_gzip(stream: IO[bytes]) -> bool:
@@ -99,42 +101,71 @@ def gzip_blocks(stream: IO[bytes], start: int, end: int | None, limits: CrawlLim
             if not cursor.fill():
                 return
             continue
-        member_start = cursor.offset
-        last = yield from _member(cursor, member_start, limits)
-        found = last.broken is None or _seek_next_member(cursor, member_start + 1)
+        start = cursor.offset
+        last = yield from _member_blocks(cursor, limits)
+        found = last.broken is None or _seek_next_member(cursor, start + 1)
         # A damaged member can swallow all that follows; the file is cut short only if no member follows.
         yield replace(last, broken=ENDLESS_MEMBER) if found and last.broken == TRUNCATED_MEMBER else last
         if not found:
             return
 
 
-def _member(cursor: _Cursor, start: int, limits: CrawlLimits) -> Generator[Block, None, Block]:
+def _member_blocks(cursor: _Cursor, limits: CrawlLimits) -> Generator[Block, None, Block]:
     """Blocks of one member but the last, which is returned. The cursor ends behind a member that is whole."""
-    inflater = zlib.decompressobj(wbits=31)  # gzip framing with its checksum
+    start = cursor.offset
     opening: int | None = start
-    produced = 0
-    block = bytearray()
-    broken: str | None = None
-    try:
-        while not inflater.eof:
-            if not cursor.buffer and not cursor.fill():
-                broken = TRUNCATED_MEMBER
-                break
-            block += inflater.decompress(cursor.take(), BLOCK_BYTES - len(block))
-            cursor.give_back(inflater.unconsumed_tail)
-            if produced + len(block) > max(RATIO_FLOOR_BYTES, (cursor.offset - start) * limits.decompression_ratio):
-                broken = f"decompresses to more than {limits.decompression_ratio} times its size"
-                break
-            if len(block) >= BLOCK_BYTES and not inflater.eof:
-                yield Block(bytes(block), opening)
-                opening, produced = None, produced + len(block)
-                block.clear()
-    except zlib.error as error:
-        broken = f"damaged gzip member ({str(error).partition(': ')[2] or error})"
-    if broken is not None:
-        return Block(bytes(block), opening, None, broken)
-    cursor.give_back(inflater.unused_data)
-    return Block(bytes(block), opening, cursor.offset)
+    suspect: str | None = None
+    member = _Member(cursor, limits)
+    data = member.read()
+    if not member.finished:  # too large for one block: look at all of it before handing any of it on
+        while not member.finished:
+            member.read()
+        suspect = member.broken if member.broken != TRUNCATED_MEMBER else None  # what precedes a cut is sound
+        cursor.seek(start)
+        member = _Member(cursor, limits)
+        data = member.read()
+    while not member.finished:
+        yield Block(data, opening, suspect=suspect)
+        opening = None
+        data = member.read()
+    return Block(data, opening, None if member.broken else cursor.offset, member.broken, suspect)
+
+
+class _Member:
+    """A gzip member that begins at the cursor, inflated in blocks. At its end ``finished``, and ``broken`` says why, if it is."""
+
+    def __init__(self, cursor: _Cursor, limits: CrawlLimits) -> None:
+        self.finished = False
+        self.broken: str | None = None
+        self._cursor = cursor
+        self._start = cursor.offset
+        self._ratio = limits.decompression_ratio
+        self._produced = 0
+        self._inflater = zlib.decompressobj(wbits=31)  # gzip framing with its checksum
+
+    def read(self) -> bytes:
+        """The next ``BLOCK_BYTES``, or less at the member's end."""
+        block = bytearray()
+        try:
+            while len(block) < BLOCK_BYTES and self.broken is None and not self._inflater.eof:
+                self._inflate(block)
+        except zlib.error as error:
+            self.broken = f"damaged gzip member ({str(error).partition(': ')[2] or error})"
+        self._produced += len(block)
+        self.finished = self._inflater.eof or self.broken is not None
+        if self._inflater.eof:
+            self._cursor.give_back(self._inflater.unused_data)
+        return bytes(block)
+
+    def _inflate(self, block: bytearray) -> None:
+        cursor = self._cursor
+        if not cursor.buffer and not cursor.fill():
+            self.broken = TRUNCATED_MEMBER
+            return
+        block += self._inflater.decompress(cursor.take(), BLOCK_BYTES - len(block))
+        cursor.give_back(self._inflater.unconsumed_tail)
+        if self._produced + len(block) > max(RATIO_FLOOR_BYTES, (cursor.offset - self._start) * self._ratio):
+            self.broken = f"decompresses to more than {self._ratio} times its size"
 
 
 def _seek_next_member(cursor: _Cursor, after: int) -> bool:
@@ -157,6 +188,9 @@ def _seek_next_member(cursor: _Cursor, after: int) -> bool:
             cursor.give_back(cursor.take()[place:])
             return True
         place += 1
+        if place > READ_BYTES:  # what was searched need not stay
+            cursor.give_back(cursor.take()[place:])
+            place = 0
 
 
 def _begins_record(raw: bytes) -> bool:

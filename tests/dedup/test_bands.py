@@ -2,16 +2,24 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from datasketch import MinHashLSH
 
+from curation.errors import UsageError
 from dedup.bands import FALSE_NEGATIVE_WEIGHT, band_keys, candidate_probability, choose_bands
 
 
-@pytest.mark.parametrize(("threshold", "permutations"), [(0.8, 128), (0.5, 128), (0.9, 64), (0.5, 10), (0.7, 2)])
-def test_choice_equals_datasketch(threshold: float, permutations: int) -> None:
-    weights = (round(1 - FALSE_NEGATIVE_WEIGHT, 6), FALSE_NEGATIVE_WEIGHT)
-    peer = MinHashLSH(threshold=threshold, num_perm=permutations, weights=weights)
-    assert choose_bands(threshold, permutations) == (peer.b, peer.r)
+@pytest.mark.parametrize(("threshold", "permutations"), [(0.8, 64), (0.5, 10), (0.7, 2)])
+def test_choice_has_the_least_weighted_error(threshold: float, permutations: int) -> None:
+    # The definition itself, summed on a fine grid, over every possible number of bands and rows.
+    grid = (np.arange(20_000) + 0.5) / 20_000
+    below, above = grid[grid < threshold], grid[grid > threshold]
+
+    def error(bands: int, rows: int) -> float:
+        false_positives = candidate_probability(below, bands, rows).sum() / len(grid)
+        false_negatives = (1 - candidate_probability(above, bands, rows)).sum() / len(grid)
+        return float((1 - FALSE_NEGATIVE_WEIGHT) * false_positives + FALSE_NEGATIVE_WEIGHT * false_negatives)
+
+    shapes = [(bands, rows) for bands in range(1, permutations + 1) for rows in range(1, permutations // bands + 1)]
+    assert error(*choose_bands(threshold, permutations)) == pytest.approx(min(error(*shape) for shape in shapes), abs=1e-4)
 
 
 def test_default_finds_what_the_recipe_asks_for() -> None:
@@ -29,9 +37,13 @@ def test_probability_by_hand() -> None:
 
 
 def test_threshold_one_still_finds_equal_sets() -> None:
-    bands, rows = choose_bands(1.0, 128)
-    assert bands * rows <= 128
-    assert candidate_probability(1.0, bands, rows) == 1.0
+    assert choose_bands(1.0, 128) == (1, 128)
+    assert candidate_probability(1.0, 1, 128) == 1.0
+
+
+def test_too_short_a_signature_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"raise dedup\.permutations"):
+        choose_bands(0.95, 2)
 
 
 def test_random_signatures_follow_the_curve() -> None:

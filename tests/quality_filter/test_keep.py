@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from quality_filter.draws import draw_uniform
+from curation.draws import draw_uniform
 from quality_filter.keep import keeps_by_draw, lomax_draw
 
 IDS = [f"document-{number}" for number in range(60_000)]

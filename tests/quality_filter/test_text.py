@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.words import SPACELESS_SCRIPTS
+from curation.scripts import SPACELESS_SCRIPTS
 from quality_filter.text import SPACELESS_LETTER, classifier_line, classifier_words
 
 
@@ -46,6 +46,6 @@ def test_one_huge_word_counts_once() -> None:
     assert classifier_words("x" * 1_000_000, 5) == ["x" * 1_000_000]
 
 
-def test_spaceless_scripts_are_those_of_dedup() -> None:
+def test_letters_of_spaceless_scripts_are_found() -> None:
     listed = {code for first, last in SPACELESS_SCRIPTS for code in range(first, last + 1)}
     assert {code for code in range(0x40000) if SPACELESS_LETTER.match(chr(code))} == listed
