@@ -7,10 +7,8 @@ half read would be reported half clean.
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +18,7 @@ import polars as pl
 from contamination.specs import DATA_SUFFIXES, BenchmarkSpec
 from curation import storage
 from curation.errors import InputError
+from curation.sources.compressed import open_decompressed
 
 # Looked for in this order in a file without a spec; all that are present are used.
 COMMON_FIELDS = (
@@ -154,7 +153,8 @@ def read_rows(path: str) -> Iterator[tuple[str, Row]]:
     """
     if not path.endswith(DATA_SUFFIXES):
         raise InputError(f"{path}: not a benchmark file; expected {', '.join(DATA_SUFFIXES)}, or a spec in .yaml")
-    content = _decompress(path, storage.read_bytes(path))
+    with storage.open_binary(path) as stream, open_decompressed(stream, path) as decompressed:
+        content = decompressed.read()
     kind = path.removesuffix(".gz").removesuffix(".zst").rpartition(".")[2]
     if kind == "parquet":
         yield from _parquet_rows(path, content)
@@ -165,23 +165,6 @@ def read_rows(path: str) -> Iterator[tuple[str, Row]]:
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError(f"{path}, line {line}: not UTF-8 ({error.reason}); convert the file to UTF-8") from error
     yield from _csv_rows(path, text) if kind == "csv" else _json_rows(path, text)
-
-
-def _decompress(path: str, content: bytes) -> bytes:
-    if path.endswith(".gz"):
-        try:
-            return gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise InputError(f"{path}: damaged gzip file ({error}); fetch it again") from error
-    if path.endswith(".zst"):
-        import zstandard
-
-        try:
-            with zstandard.ZstdDecompressor().stream_reader(content, read_across_frames=True) as reader:
-                return reader.read()
-        except zstandard.ZstdError as error:
-            raise InputError(f"{path}: damaged zstd file ({error}); fetch it again") from error
-    return content
 
 
 def _json_rows(path: str, text: str) -> Iterator[tuple[str, Row]]:

@@ -12,9 +12,10 @@ from typing import Any, Protocol
 
 from curation import storage
 from curation.errors import UsageError
+from curation.finished import committed_manifests
 from curation.ledger import Counts
 from curation.recipe import TrainSettings
-from curation.runner import RunContext, StageResult, committed_manifests, library_versions
+from curation.runner import RunContext, StageResult, library_versions
 from curation.shards import ManifestFile, canonical_json, file_is_intact, fingerprint_of
 from trainer.presets import preset
 from trainer.split import check_split

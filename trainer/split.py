@@ -5,13 +5,13 @@ Both are functions of (seed, document id), so they do not depend on shards, orde
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from curation.draws import draw_integer
 from curation.errors import InputError
 
 TRAIN = "train"
@@ -20,15 +20,9 @@ SPLITS = (TRAIN, VALIDATION)
 KEY_BITS = 64
 
 
-def document_key(seed: int, purpose: str, document_id: str) -> int:
-    """Uniform integer below 2^64: the same for the same arguments, independent between purposes."""
-    digest = hashlib.blake2b(f"{seed}\0{purpose}\0{document_id}".encode("utf-8", "surrogatepass"), digest_size=KEY_BITS // 8)
-    return int.from_bytes(digest.digest(), "little")
-
-
 def document_keys(seed: int, purpose: str, document_ids: Iterable[str]) -> np.ndarray:
-    """``document_key`` of each id, uint64."""
-    return np.array([document_key(seed, purpose, document_id) for document_id in document_ids], dtype=np.uint64)
+    """Uniform integers below 2^64, uint64: one of each id, independent between purposes."""
+    return np.array([draw_integer(seed, purpose, document_id) for document_id in document_ids], dtype=np.uint64)
 
 
 def whole_document_ids(documents: pl.DataFrame) -> pl.Series:

@@ -10,12 +10,12 @@ import pytest
 
 from curation.documents import documents_frame
 from curation.errors import InputError
-from trainer.split import check_split, document_key, is_validation
+from trainer.split import check_split, document_keys, is_validation
 
 
-def test_key_is_the_documented_hash() -> None:
-    digest = hashlib.blake2b(b"7\0validation\0doc", digest_size=8).digest()
-    assert document_key(7, "validation", "doc") == int.from_bytes(digest, "little")
+def test_keys_are_keyed_hashes_of_the_ids() -> None:
+    digest = hashlib.blake2b(b"doc", digest_size=8, key=(7).to_bytes(8, "little"), person=b"validation").digest()
+    assert document_keys(7, "validation", ["doc"]).tolist() == [int.from_bytes(digest, "little")]
 
 
 def test_share_is_near_the_fraction_and_order_does_not_matter() -> None:
