@@ -11,16 +11,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from curation.errors import EXIT_DONE, EXIT_FAILED, InputError, PipelineError, UsageError
+from curation.signals import StopSignals
 
 if TYPE_CHECKING:  # imports that cost time stay out of --help
     from curation.recipe import Recipe
     from curation.runner import RunContext, StageResult
     from curation.shards import Shard
-    from curation.signals import StopSignals
     from curation.stage import Stage
 
 STAGES = ("crawl", "filter", "dedup", "decontaminate", "tokenize", "train", "report")
@@ -41,24 +41,36 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     parser = build_parser()
-    options = parser.parse_args(arguments)
-    if options.command is None:
-        parser.print_help()
-        return EXIT_DONE
     try:
-        handler: Callable[[argparse.Namespace], int] = {"explain": explain, "verify": verify}.get(options.command, execute)
-        return handler(options)
+        with StopSignals() as signals:
+            options = parser.parse_args(arguments)
+            if options.command is None:
+                parser.print_help()
+                return EXIT_DONE
+            if options.command in ("explain", "verify"):
+                return explain(options) if options.command == "explain" else verify(options)
+            return execute(options, signals)
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:  # the reader of our output has gone, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_DONE
+        return EXIT_FAILED
+    except OSError as error:  # a full disk, a folder that cannot be written to
+        print(f"error: {error}; see that the place can be read and written, then run again", file=sys.stderr)
+        return EXIT_FAILED
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(prog="crawl2gpt", description="From Common Crawl to a GPT, as one auditable pipeline.")
+    parser = _Parser(prog="crawl2gpt", description="From Common Crawl to a GPT, as one auditable pipeline.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
@@ -92,7 +104,7 @@ def _add_stage_options(command: argparse.ArgumentParser, name: str) -> None:
 
 
 def _positive(text: str) -> int:
-    value = int(text) if text.isdigit() else 0
+    value = int(text) if text.isdecimal() else 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is no positive whole number")
     return value
@@ -101,14 +113,13 @@ def _positive(text: str) -> int:
 # --- stages -----------------------------------------------------------------------------------------
 
 
-def execute(options: argparse.Namespace) -> int:
+def execute(options: argparse.Namespace, signals: StopSignals) -> int:
     """Run one stage, or all of them for the command ``run``."""
     from curation import storage
     from curation.lock import run_lock
     from curation.progress import Progress
     from curation.recipe_file import load_recipe, recipe_yaml
     from curation.runner import RunContext
-    from curation.signals import StopSignals
 
     recipe = load_recipe(options.recipe, options.set)
     if options.command == "run" and options.run is None:
@@ -117,10 +128,9 @@ def execute(options: argparse.Namespace) -> int:
     _check_inputs(options, recipe, stages)
     if options.dry_run:
         return _dry_run(options, recipe, stages)
-    signals = StopSignals()
     context = RunContext(options.run, options.workers, Progress(options.quiet))
     with run_lock(options.run):
-        signals.install()
+        storage.remove_temporary_files(options.run)
         storage.commit_bytes(storage.join(options.run, "recipe.yaml"), recipe_yaml(recipe))
         return _run_stages(options, recipe, stages, context, signals)
 
@@ -143,8 +153,9 @@ def _run_stages(
                     print(f"error: {result.stage}: {failure['error']}", file=sys.stderr)
         if any(result.failures for result in results):
             exit_code = EXIT_FAILED
-    except PipelineError as error:
-        exit_code, message = error.exit_code, str(error)
+    except BaseException as error:
+        exit_code = error.exit_code if isinstance(error, PipelineError) else EXIT_FAILED
+        message = str(error) or type(error).__name__
         raise
     finally:
         write_summary(options.run, options.command, exit_code, message, results, details)
@@ -161,21 +172,24 @@ def _run_one(
 
         return [run_crawl(recipe.crawl, getattr(options, "files", None) or recipe.inputs, context, options.limit)]
     if name == "train":
+        from curation.finished import check_current
         from trainer.run import run_train
 
+        check_current(context.folder, "tokenize")
         return [run_train(recipe.train, recipe.seed, context, signals, details)]
     if name == "report":
         from curation.report import run_report
 
         return [run_report(recipe.report, context)]
-    from curation.runner import limit_shards, run_stage
+    from curation.finished import limit_shards
+    from curation.runner import run_stage
 
     results, shards = _input_shards(name, options, context)
     if options.command != "run":
         shards = limit_shards(shards, options.limit)
     if name == "filter" and recipe.filter.positives:
+        from curation.finished import committed_shards
         from curation.importing import ImportSettings, run_import
-        from curation.runner import committed_shards
 
         settings = ImportSettings(recipe.filter.positive_source, normalise=True)
         results.append(run_import("filter/positives", recipe.filter.positives, settings, context))
@@ -209,17 +223,21 @@ def _stage(name: str, recipe: Recipe) -> Stage:
 
 def _input_shards(name: str, options: argparse.Namespace, context: RunContext) -> tuple[list[StageResult], list[Shard]]:
     """Shards that a stage reads: the stage before it, another run's stage, or imported files."""
+    from curation.finished import check_current, committed_shards, finished_stage_of
     from curation.importing import ImportSettings, run_import
-    from curation.runner import committed_shards, finished_stage_of
 
     paths: list[str] = getattr(options, "input", None) or []
     if not paths:
-        return [], committed_shards(context.folder, STAGES[STAGES.index(name) - 1])
-    finished = [finished_stage_of(path) for path in paths]
-    if all(finished):
-        return [], [shard for place in finished if place for shard in committed_shards(*place)]
-    results = [run_import(f"{name}/input", paths, ImportSettings(), context, options.limit)]
-    return results, committed_shards(context.folder, f"{name}/input")
+        before = STAGES[STAGES.index(name) - 1]
+        check_current(context.folder, before)
+        return [], committed_shards(context.folder, before)
+    places = {path: finished_stage_of(path) for path in paths}
+    shards = [shard for place in dict.fromkeys(places.values()) if place for shard in committed_shards(*place)]
+    files = [path for path, place in places.items() if place is None]
+    if not files:
+        return [], shards
+    results = [run_import(f"{name}/input", files, ImportSettings(), context, options.limit)]
+    return results, shards + committed_shards(context.folder, f"{name}/input")
 
 
 # --- what is said before and after ------------------------------------------------------------------
@@ -229,24 +247,27 @@ def _check_inputs(options: argparse.Namespace, recipe: Recipe, stages: Sequence[
     """Find out before anything is written what could not work."""
     if "crawl" in stages and not (options.files or recipe.inputs):
         raise UsageError("no input files; name WARC or WET files on the command line, or set inputs in the recipe")
-    if stages == ("filter",) or len(stages) > 1:
-        if not recipe.filter.positives and recipe.filter.model is None:
-            raise UsageError("the filter has nothing to learn from; --set filter.positives=[FILES of curated text], or filter.model=FILE")
+    if "filter" in stages and not recipe.filter.positives and recipe.filter.model is None:
+        raise UsageError("the filter has nothing to learn from; --set filter.positives=[FILES of curated text], or filter.model=FILE")
     if ("decontaminate" in stages) and not recipe.decontaminate.benchmarks and not options.quiet:
         print("note: decontaminate.benchmarks is empty, so no overlap can be found", file=sys.stderr)
 
 
 def _dry_run(options: argparse.Namespace, recipe: Recipe, stages: Sequence[str]) -> int:
-    from curation import storage
-    from curation.crawl import SUFFIXES
+    from curation import crawl, importing, storage
+    from curation.finished import finished_stage_of, read_stage_file
     from curation.recipe_file import recipe_yaml
-    from curation.runner import read_stage_file
 
     print(recipe_yaml(recipe).decode(), end="")
-    if "crawl" in stages:
-        files = storage.expand_paths(options.files or recipe.inputs, SUFFIXES)
-        sizes = [storage.file_size(path) for path in files]
-        print(f"# crawl would read {len(files)} files, {sum(sizes):,} bytes")
+    imports = [path for path in getattr(options, "input", None) or [] if finished_stage_of(path) is None]
+    for stage, paths, suffixes in (
+        ("crawl", (options.files or recipe.inputs) if "crawl" in stages else [], crawl.SUFFIXES),
+        ("filter", recipe.filter.positives if "filter" in stages else [], importing.SUFFIXES),
+        (stages[0], imports, importing.SUFFIXES),
+    ):
+        if paths:
+            files = storage.expand_paths(paths, suffixes)
+            print(f"# {stage} would read {len(files)} files, {sum(storage.file_size(path) for path in files):,} bytes")
     for stage in stages:
         finished = stage not in ("train", "report") and read_stage_file(options.run, stage)
         state = "has a finished output, which is made again if anything has changed" if finished else "would run"
@@ -272,12 +293,26 @@ def _print_end(options: argparse.Namespace, stages: Sequence[str], results: list
     from curation import storage
 
     run, last = options.run, stages[-1]
+    if len(stages) > 1:
+        print("\n" + "\n".join(_funnel(results)))
+        print(f"\nsample: {storage.join(run, 'model', 'sample.txt')}")
     if last == "report":
         print(f"report: {storage.join(run, 'report', 'index.html')}")
         return
-    following = STAGES[STAGES.index(last) + 1]
     print(f"output: {storage.join(run, {'train': 'model', 'tokenize': 'tokens'}.get(last, last))}")
-    print(f"next: python cli.py {following} --run {run}")
+    print(f"next: python cli.py {STAGES[STAGES.index(last) + 1]} --run {run}")
+
+
+def _funnel(results: list[StageResult]) -> list[str]:
+    """Documents in and out of every stage, as a table."""
+    rows = [["stage", "in", "kept", "changed", "removed", "quarantined", "characters out"]]
+    for result in results:
+        counts = result.counts
+        gone = [counts.removed.total(), counts.quarantined.total()]
+        if counts.entered:
+            rows.append([result.stage, *(f"{number:,}" for number in (counts.entered, counts.kept, counts.changed, *gone, counts.characters_out))])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
 
 
 # --- looking at a run -------------------------------------------------------------------------------

@@ -24,15 +24,18 @@ from curation.engine.local import LocalEngine
 from curation.errors import InputError
 from curation.extraction.guard import Guard, GuardFailure
 from curation.extraction.page import PageRequest, PageText, extract_page, warm_up
+from curation.finished import committed_manifests, prepared_file
 from curation.ledger import Action, Counts, Reason, ledger_row
 from curation.parts import Part, PartWriter
+from curation.preparing import commit_prepared
 from curation.recipe import MIB, CrawlSettings
-from curation.runner import RunContext, StageResult, WorkItem, committed_manifests, library_versions, run_parts
-from curation.shards import canonical_json
+from curation.runner import RunContext, StageResult, WorkItem, library_versions, run_parts
+from curation.shards import ManifestFile, canonical_json
+from curation.sources.frames import TRUNCATIONS
 from curation.sources.http import declared_charset, media_type
-from curation.sources.plan import PAGE_TYPES, FilePlan, Segment, hash_id, limit_segments, plan_file, repeated_hashes
+from curation.sources.plan import PAGE_TYPES, FilePlan, Segment, bare_id, hash_id, limit_segments, plan_file, repeated_hashes
 from curation.sources.reddit import Links, select_links
-from curation.sources.warc import DAMAGED, REPAIRED, TRUNCATIONS, Record, read_records
+from curation.sources.warc import DAMAGED, REPAIRED, Record, read_records
 from curation.stage import Outcome
 
 STAGE = "crawl"
@@ -41,6 +44,7 @@ LIBRARIES = ("trafilatura", "lxml", "justext", "htmldate", "courlan", "ftfy", "c
 SUFFIXES = (".warc", ".warc.gz", ".wet", ".wet.gz")
 PAGE_MEDIA_TYPES = {"text/html": True, "application/xhtml+xml": True, "text/plain": False}  # whether it is HTML
 QUARANTINE_RAW_BYTES = MIB  # most raw bytes of a quarantined record that are kept
+QUARANTINE_PART_BYTES = 64 * MIB  # most raw bytes that a part keeps in all; later records leave their sha256 alone
 FLUSH_ROWS = 500
 QUARANTINE_SCHEMA = pl.Schema(
     {
@@ -53,7 +57,10 @@ QUARANTINE_SCHEMA = pl.Schema(
         "raw": pl.Binary,
     }
 )
-_DUMP = re.compile(r"CC-MAIN-\d{4}-\d{2}")
+# CC-MAIN-2024-22, and the three of before 2013: CC-MAIN-2008-2009, CC-MAIN-2009-2010, CC-MAIN-2012.
+_DUMP = re.compile(r"CC-MAIN-\d{4}(?:-\d{4}|-\d{2})?(?!\d)")
+_REDUCED_DATE = re.compile(r"\d{4}(?:-\d{2})?", re.ASCII)
+_ARC_DATE = re.compile(r"\d{14}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,7 @@ def run_crawl(
         plans, failures = _plan(files, settings, engine)
         if not plans:
             raise InputError(failures[0]["error"] if failures else "no input files; name WARC or WET files")
+        storage.remove(prepared_file(context.folder, STAGE))
         links = _commit_links(settings, context) if settings.links else None
         items = _work_items(plans, settings, links, limit)
         result = run_parts(
@@ -139,7 +147,10 @@ def _commit_links(settings: CrawlSettings, context: RunContext) -> str:
     links = select_links(settings.links, settings.min_karma)
     context.progress.say(f"{STAGE}: {len(links.karma)} shared pages in {links.counts.total()} submissions")
     content = canonical_json({"karma": links.karma, "rows": links.counts})
-    return storage.commit_bytes(storage.join(context.folder, STAGE, "prepared", "links.json"), content).path
+    name = f"{STAGE}/prepared/links.json"
+    stored = storage.commit_bytes(storage.join(context.folder, name), content)
+    commit_prepared(context.folder, STAGE, stored.sha256, {}, [ManifestFile(name, len(links.karma), stored.bytes, stored.sha256)])
+    return stored.path
 
 
 # --- one segment, in a worker ---------------------------------------------------------------------
@@ -147,8 +158,9 @@ def _commit_links(settings: CrawlSettings, context: RunContext) -> str:
 
 def _crawl_segment(part: Part, task: _SegmentTask) -> Counts:
     writer = PartWriter(part)
-    quarantine: list[dict[str, Any]] = []
+    quarantine = _Quarantine(task)
     documents: list[dict[str, Any]] = []
+    ledger: list[dict[str, str]] = []
     truncation: str | None = None
     with Guard(extract_page, warm_up, task.settings.limits) as guard:
         for record in _segment_records(task):
@@ -158,22 +170,22 @@ def _crawl_segment(part: Part, task: _SegmentTask) -> Counts:
             if skipped is not None:
                 writer.counts.skipped[skipped] += 1
                 if record.state == DAMAGED:
-                    quarantine.append(_quarantine_row(record, task, skipped))
+                    quarantine.add(record, skipped)
                 continue
             document, row = _to_document(record, task, guard, writer.counts)
             _count(writer.counts, document, row)
-            if row is not None and row["action"] == Action.QUARANTINED:
-                quarantine.append(_quarantine_row(record, task, row["reason"]))
+            if row is not None:
+                ledger.append(row)
+                if row["action"] == Action.QUARANTINED:
+                    quarantine.add(record, row["reason"])
             if document is not None:
                 documents.append(document)
             if len(documents) >= FLUSH_ROWS:
                 writer.add(Outcome(documents_frame(documents)))
                 documents = []
-            if row is not None:
-                writer.add(Outcome(documents_frame(), [row]))
-    writer.add(Outcome(documents_frame(documents)))
-    if quarantine:
-        writer.write_frame("quarantine", pl.DataFrame(quarantine, schema=QUARANTINE_SCHEMA))
+    writer.add(Outcome(documents_frame(documents), ledger))
+    if quarantine.rows:
+        writer.write_frame("quarantine", pl.DataFrame(quarantine.rows, schema=QUARANTINE_SCHEMA))
     writer.finish(documents_frame(), {"file_path": task.segment.path, "truncated": truncation})
     return writer.counts
 
@@ -243,14 +255,13 @@ def _to_document(
 
 
 def _document(record: Record, document_id: str, page: PageText, karma: int | None, task: _SegmentTask) -> dict[str, Any]:
-    dump = _DUMP.search(task.segment.path)
     language = record.headers.get("warc-identified-content-language", "").partition(",")[0].strip()
     return {
         "id": document_id,
         "text": page.text,
         "url": record.target_uri,
         "date": iso_date(record.date),
-        "dump": task.settings.dump or (dump.group() if dump else None),
+        "dump": task.settings.dump or dump_name(task.segment.path),
         "file_path": task.segment.path,
         "language": language or None,
         "source": "webtext" if karma is not None else task.settings.source,
@@ -262,23 +273,31 @@ def _document(record: Record, document_id: str, page: PageText, karma: int | Non
 
 def _document_id(record: Record, task: _SegmentTask) -> str:
     """The record's own id, or sha256 of (file, offset) where that is absent or stands twice in the input."""
-    if record.record_id and hash_id(record.record_id) not in task.repeated:
-        return record.record_id.removeprefix("urn:uuid:")
+    record_id = bare_id(record.record_id or "")
+    if record_id and hash_id(record_id) not in task.repeated:
+        return record_id
     place = f"{task.segment.path}\0{record.offset}\0{'compressed' if record.own_member else 'decompressed'}"
     return hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def dump_name(path: str) -> str | None:
+    """The snapshot that a path names, such as CC-MAIN-2024-22; None if it names none."""
+    match = _DUMP.search(path)
+    return match.group() if match else None
+
+
 def iso_date(date: str | None) -> str | None:
-    """A WARC date as ISO 8601 in UTC, ``2024-05-18T01:02:03Z``; None if it is no date."""
+    """A WARC date as ISO 8601 in UTC, ``2024-05-18T01:02:03Z``; None if it is no date.
+
+    A year or a month, which WARC/1.1 allows, stands for its beginning. Fourteen digits are an ARC date.
+    """
+    date = (date or "").strip()
+    if _REDUCED_DATE.fullmatch(date):
+        date = f"{date}-01-01"[:10]
     try:
-        parsed = datetime.fromisoformat((date or "").strip())
-    except ValueError:
-        return None
-    if parsed.tzinfo is None:
-        parsed = parsed.replace(tzinfo=UTC)
-    try:
-        return parsed.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    except OverflowError:
+        parsed = datetime.strptime(date, "%Y%m%d%H%M%S") if _ARC_DATE.fullmatch(date) else datetime.fromisoformat(date)
+        return parsed.replace(tzinfo=parsed.tzinfo or UTC).astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError):
         return None
 
 
@@ -304,16 +323,29 @@ def _count(counts: Counts, document: dict[str, Any] | None, row: dict[str, str] 
     counts.characters_out += len(document["text"]) if document else 0
 
 
-def _quarantine_row(record: Record, task: _SegmentTask, reason: str) -> dict[str, Any]:
-    return {
-        "id": _document_id(record, task),
-        "file_path": task.segment.path,
-        "warc_offset": record.offset,
-        "reason": reason,
-        "problem": record.problem,
-        "sha256": storage.sha256_of(record.raw),
-        "raw": record.raw[:QUARANTINE_RAW_BYTES],
-    }
+class _Quarantine:
+    """Quarantined records of one part, with as many of their raw bytes as the limits allow."""
+
+    def __init__(self, task: _SegmentTask) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self._task = task
+        self._room = QUARANTINE_PART_BYTES
+
+    def add(self, record: Record, reason: str) -> None:
+        """Set a record aside."""
+        raw = record.raw[: min(QUARANTINE_RAW_BYTES, self._room)]
+        self._room -= len(raw)
+        self.rows.append(
+            {
+                "id": _document_id(record, self._task),
+                "file_path": self._task.segment.path,
+                "warc_offset": record.offset,
+                "reason": reason,
+                "problem": record.problem,
+                "sha256": storage.sha256_of(record.raw),
+                "raw": raw,
+            }
+        )
 
 
 def _truncated_inputs(context: RunContext) -> list[dict[str, str]]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
 import polars as pl
 
 from curation import storage
-from curation.errors import InputError
+from curation.errors import InputError, IntegrityError
+from curation.finished import committed_manifests, read_stage_file
 from curation.ledger import SCHEMA, Reason
-from curation.runner import committed_manifests, read_stage_file
 from curation.sources.urls import canonical_key
 
 # Folders that hold finished stages, in the order in which documents meet them.
@@ -60,10 +61,13 @@ def _ids_of(run: str, stages: list[str], key: str) -> list[str]:
         found |= dict.fromkeys(documents["id"].to_list())
         found |= dict.fromkeys(row["id"] for row in ledger.to_dicts() if row["id"] == key or json.loads(row["detail"]).get("url") == key)
     if not found and address is not None:
-        # The same page under another spelling of its address.
-        for stage in stages[:3]:
+        # The same page under another spelling of its address, where documents come from.
+        for stage in (stage for stage in stages if stage == "crawl" or "/" in stage):
             documents = _rows(run, stage, "documents", ["id", "url"], pl.col("url").is_not_null())
-            found |= dict.fromkeys(row["id"] for row in documents.to_dicts() if canonical_key(row["url"]) == address)
+            ledger = _rows(run, stage, "ledger", ["id", "detail"], pl.col("detail").str.contains('"url": "', literal=True))
+            urls = [(row["id"], row["url"]) for row in documents.to_dicts()]
+            urls += [(row["id"], json.loads(row["detail"]).get("url") or "") for row in ledger.to_dicts()]
+            found |= dict.fromkeys(document_id for document_id, url in urls if canonical_key(url) == address)
     # Pieces are told with their parent.
     return [document_id for document_id in found if document_id.rpartition("#")[0] not in found]
 
@@ -73,15 +77,23 @@ def _mentions(url: str) -> pl.Expr:
 
 
 def _rows(run: str, stage: str, folder: str, columns: list[str], condition: pl.Expr) -> pl.DataFrame:
-    files = [
-        storage.join(run, file.name)
-        for manifest in committed_manifests(run, stage)
-        for file in manifest.files
-        if file.name.startswith(f"{stage}/{folder}/")
-    ]
-    if not files:
-        return pl.DataFrame(schema={**SCHEMA, **dict.fromkeys(columns, pl.String)}).select(columns)
-    return pl.scan_parquet(files).filter(condition).select(columns).collect()
+    files = [file for manifest in committed_manifests(run, stage) for file in manifest.files]
+    paths = [storage.join(run, file.name) for file in files if file.name.startswith(f"{stage}/{folder}/")]
+    frames = [_matching(path, columns, condition) for path in paths]
+    return pl.concat(frames) if frames else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+
+
+def _matching(path: str, columns: list[str], condition: pl.Expr) -> pl.DataFrame:
+    """Some columns of the rows of a committed table that meet a condition.
+
+    Raises:
+        IntegrityError: the file is missing or damaged.
+    """
+    try:
+        source = io.BytesIO(storage.read_bytes(path)) if storage.is_remote(path) else storage.local_path(path)
+        return pl.scan_parquet(source).filter(condition).select(columns).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise IntegrityError(f"{path} cannot be read ({str(error).splitlines()[0]}); run the stage that wrote it again") from error
 
 
 def _life(run: str, stages: list[str], document_id: str) -> list[str]:
@@ -95,7 +107,7 @@ def _life(run: str, stages: list[str], document_id: str) -> list[str]:
             lines.append(f"  {stage:<18} {name}{row['action']}: {row['reason']} - {Reason(row['reason']).sentence}")
             lines += [f"  {'':<18}   {key}: {_shown(value)}" for key, value in json.loads(row["detail"]).items()]
         told = set(ledger["id"].to_list())
-        if stage.startswith("tokenize") and alive - told:
+        if stage == "tokenize" and alive - told:
             lines.append(f"  {stage:<18} kept: in the token shards of its source")
             continue
         documents = _rows(run, stage, "documents", _FACTS, own)

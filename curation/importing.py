@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +39,7 @@ SUFFIXES = (*(kind + compression for kind in (*TABLE_KINDS, *TEXT_KINDS) for com
 PARQUET_SLICE_ROWS = 2000
 FLUSH_ROWS = 2000
 MAX_FIELDS_NAMED = 8
+MAX_EXACT_FLOAT = 1 << 53  # integers beyond are no longer exact as doubles
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,9 @@ def _plan_table(path: str) -> _TablePlan:
     hashes, rows = [], 0
     for row in read_rows(path):
         rows += 1
-        if row is not None and row.get("id") is not None:
-            hashes.append(hash_id(str(row["id"])))
+        given = _given_id(row)
+        if given is not None:
+            hashes.append(hash_id(given))
     if not rows:
         raise InputError(f"{path} holds no document; give a file with rows, or leave it out")
     return _TablePlan(stored, rows, np.array(hashes, dtype=np.uint64))
@@ -177,11 +178,11 @@ def _parquet_rows(path: str) -> Iterator[dict[str, Any]]:
 def _import_file(part: Part, task: _ImportTask) -> Counts:
     writer = PartWriter(part)
     documents: list[dict[str, Any]] = []
-    fields: Counter[str] = Counter()
+    fields: set[str] = set()
     for index, row in enumerate(read_rows(task.path)):
         if task.max_rows is not None and index >= task.max_rows:
             break
-        fields.update(row or ())
+        fields |= (row or {}).keys()
         document, ledger = _to_document(row, index, task)
         writer.counts.entered += 1
         if document is not None:
@@ -214,26 +215,33 @@ def _to_document(row: dict[str, Any] | None, index: int, task: _ImportTask) -> t
     text = normalize(text) if task.settings.normalise else _storable(text)
     if not text.strip():
         return None, ledger_row(document_id, Action.REMOVED, Reason.EMPTY_TEXT, **where)
-    document: dict[str, Any] = {"text": text, "file_path": task.path, "source": "imported"}
+    document: dict[str, Any] = {"file_path": task.path, "source": "imported"}
     others: dict[str, Any] = {}
     for name, value in row.items():
         if name in ("id", "text") or value is None:
             continue
         fitted = _fit(name, value)
         (others if fitted is None else document)[name] = value if fitted is None else fitted
-    document["id"] = document_id
-    document["source"] = task.settings.source or document["source"]
     if others:
-        document["metadata"] = _storable(json.dumps(others, sort_keys=True, ensure_ascii=False, default=str))
-    return document, None
+        # Metadata of the row itself stays beside the fields that join it.
+        own = {"metadata": document["metadata"]} if "metadata" in document else {}
+        document["metadata"] = _storable(json.dumps({**own, **others}, sort_keys=True, ensure_ascii=False, default=str))
+    source = _storable(task.settings.source) if task.settings.source else document["source"]
+    return {**document, "id": document_id, "text": text, "source": source}, None
+
+
+def _given_id(row: dict[str, Any] | None) -> str | None:
+    """The row's own id; None if it has none."""
+    given = row.get("id") if row else None
+    return None if given is None or given == "" else _storable(str(given))
 
 
 def _document_id(row: dict[str, Any] | None, index: int, task: _ImportTask) -> str:
     """The row's id, or sha256 of (file, row) where it is absent or repeated; curated texts carry their source's name."""
-    given = row.get("id") if row else None
-    if given is None or hash_id(str(given)) in task.repeated:
-        given = hashlib.sha256(f"{task.path}\0{index}".encode("utf-8", "surrogatepass")).hexdigest()
-    return _storable(f"{task.settings.source}:{given}" if task.settings.source else str(given))
+    given = _given_id(row)
+    if given is None or hash_id(given) in task.repeated:
+        given = hashlib.sha256(f"{task.path}\0{index}".encode()).hexdigest()
+    return f"{_storable(task.settings.source)}:{given}" if task.settings.source else given
 
 
 def _fit(name: str, value: Any) -> Any:
@@ -244,9 +252,12 @@ def _fit(name: str, value: Any) -> Any:
     if dtype == pl.Int64:
         return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63 else None
     if dtype == pl.Float64:
-        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+        fits = isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_EXACT_FLOAT)
+        return float(value) if fits else None
     if name == "pieces" and isinstance(value, dict) and value.keys() == {"parent", "start", "end"}:
-        return value
+        start, end = (_fit("warc_offset", value[key]) for key in ("start", "end"))
+        whole = isinstance(value["parent"], str) and start is not None and end is not None
+        return {"parent": _storable(value["parent"]), "start": start, "end": end} if whole else None
     return None
 
 

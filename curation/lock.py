@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 
 from curation import storage
-from curation.errors import LockedError, PipelineError
+from curation.errors import LockedError, PipelineError, UsageError
 
 
 @contextlib.contextmanager
@@ -25,19 +25,22 @@ def run_lock(run: str) -> Iterator[None]:
         yield
         return
     path = storage.local_path(storage.join(run, ".lock"))
+    if path.parent.exists() and not path.parent.is_dir():
+        raise UsageError(f"{run} is a file; --run names a folder")
+    descriptor = -1
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        stream = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - held open for the lock
-    except OSError as error:
-        raise PipelineError(f"cannot write to {run}: {error.strerror}; choose another --run folder") from error
-    with stream:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, str(os.getpid()).encode())
         except BlockingIOError:
-            stream.seek(0)
-            holder = stream.read().strip() or "unknown"
+            holder = os.read(descriptor, 20).decode("ascii", "replace") or "unknown"
             raise LockedError(f"{run} is in use by process {holder}; wait for it, or choose another --run folder") from None
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
+        except OSError as error:
+            raise PipelineError(f"cannot write to {run}: {error.strerror}; free space or choose another --run folder") from error
         yield
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)

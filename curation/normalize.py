@@ -15,7 +15,6 @@ _TABLE: dict[int, str | None] = {
     0x2028: "\n",
     0x2029: "\n",
     0x0D: "\n",
-    0x85: "\n",
     0xFEFF: None,  # a byte order mark inside text
 }
 

@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,7 +64,7 @@ class PartWriter:
         if self._text_bytes >= SHARD_TEXT_BYTES:
             self._flush()
         for name, content in outcome.files.items():
-            self.write_file(name.format(part=f"{self.part.number:05d}"), content, rows=0)
+            self.write_file(name.replace("{part}", f"{self.part.number:05d}"), content, rows=0)
 
     def write_file(self, name: str, content: bytes, rows: int) -> None:
         """Commit a file below the run folder."""
@@ -115,27 +116,29 @@ def count_outcome(documents: pl.DataFrame, outcome: Outcome) -> Counts:
     """Account for every document of a shard, from what came in, what goes out and the ledger.
 
     Raises:
-        IntegrityError: an input document has no fate or two, or an output document has no origin.
+        IntegrityError: a document has no fate or two, is changed into nothing, stays twice or out of
+            order, or came from nowhere.
     """
-    fates: dict[str, dict[str, str]] = {}
-    for row in outcome.ledger:
-        if row["id"] in fates:
-            raise IntegrityError(f"document {row['id']} has two ledger rows in one stage; this is a bug, please report it")
-        fates[row["id"]] = row
     entered = documents["id"].to_list()
+    places = {document_id: place for place, document_id in enumerate(entered)}
+    fates = {row["id"]: Action(row["action"]) for row in outcome.ledger}
     stayed = outcome.documents["id"].to_list()
-    changed = {document_id for document_id, row in fates.items() if row["action"] == Action.CHANGED}
-    kept = [document_id for document_id in entered if document_id not in fates]
-    origins = [document_id if document_id not in changed else None for document_id in stayed]
-    pieces = outcome.documents["pieces"].struct.field("parent").to_list()
-    kept_out = [
-        origin for origin, parent, document_id in zip(origins, pieces, stayed, strict=True)
-        if origin is not None and not (parent in changed and parent != document_id)
-    ]
-    if len(set(entered)) != len(entered) or kept_out != kept or not fates.keys() <= set(entered):
-        lost = sorted(set(kept) - set(kept_out))[:3] or sorted(set(kept_out) - set(kept))[:3]
-        raise IntegrityError(f"documents without an explanation, such as {lost}; this is a bug, please report it")
-    counts = Counts(entered=len(entered), kept=len(kept), changed=len(changed))
+    origins = [document_id if document_id in places else _parent(document_id, fates) for document_id in stayed]
+    for what, ids in (("came in", entered), ("have ledger rows", [row["id"] for row in outcome.ledger]), ("stay", stayed)):
+        if repeated := [document_id for document_id, times in Counter(ids).items() if times > 1]:
+            raise _unexplained(f"documents that {what} twice", repeated)
+    if unknown := [document_id for document_id in (*fates, *origins) if document_id not in places]:
+        raise _unexplained("documents that did not come in", unknown)
+    gone = [document_id for document_id, action in fates.items() if action is not Action.CHANGED]
+    if set(gone) & set(origins) or set(gone) | set(origins) != set(entered):
+        raise _unexplained("documents that were lost, or that stay and do not", sorted(set(entered) ^ (set(gone) | set(origins))) or gone)
+    cut = {origin for document_id, origin in zip(stayed, origins, strict=True) if document_id != origin}
+    if both := sorted(cut & set(stayed)):
+        raise _unexplained("documents that stay whole and in pieces", both)
+    order = [places[document_id] for document_id in origins]
+    if order != sorted(order):
+        raise _unexplained("documents out of order", stayed)
+    counts = Counts(entered=len(entered), kept=len(entered) - len(fates), changed=len(fates) - len(gone))
     for row in outcome.ledger:
         if row["action"] == Action.REMOVED:
             counts.removed[row["reason"]] += 1
@@ -144,3 +147,13 @@ def count_outcome(documents: pl.DataFrame, outcome: Outcome) -> Counts:
     counts.characters_in = int(documents["text"].str.len_chars().sum())
     counts.characters_out = int(outcome.documents["text"].str.len_chars().sum())
     return counts
+
+
+def _parent(document_id: str, fates: Mapping[str, Action]) -> str:
+    """The changed document that a piece ``parent#0`` is of; the id itself if there is none."""
+    parent = document_id.rpartition("#")[0]
+    return parent if fates.get(parent) is Action.CHANGED else document_id
+
+
+def _unexplained(what: str, ids: Sequence[str]) -> IntegrityError:
+    return IntegrityError(f"{what}, such as {', '.join(ids[:3])}; this is a bug, please report it")

@@ -13,9 +13,9 @@ MIB = 1 << 20
 
 
 class Section(BaseModel):
-    """A part of the recipe: immutable, and strict about unknown keys and wrong types."""
+    """A part of the recipe: immutable, and strict about unknown keys, wrong types and numbers that are none."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class CrawlLimits(Section):

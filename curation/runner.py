@@ -6,12 +6,9 @@ reading of shards and the two hooks of the Stage interface.
 
 from __future__ import annotations
 
-import json
-import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib import metadata
@@ -22,15 +19,17 @@ import polars as pl
 from curation import storage
 from curation.documents import documents_frame
 from curation.engine.local import LocalEngine
-from curation.errors import InputError, IntegrityError, PipelineError, QuarantineError
+from curation.errors import IntegrityError, PipelineError, QuarantineError
+from curation.finished import prepared_file, prepared_files, read_stage_file, stage_file, upstream_seals
 from curation.ledger import Action, Counts, Reason, ledger_row
 from curation.parts import Part, PartWriter, count_outcome
+from curation.preparing import prepare_stage
 from curation.progress import Progress
-from curation.shards import Manifest, ManifestFile, Shard, canonical_json, file_is_intact, fingerprint_of, read_shard
+from curation.shards import Manifest, Shard, file_is_intact, fingerprint_of, read_shard, sealed_json
 from curation.stage import Prepared, Stage
 
 MAX_QUARANTINE_SHARE = 0.05  # design: a stage fails when over 5 % of its documents are quarantined
-MANIFEST_FOLDERS = ("documents", "ledger", "quarantine", "manifests")
+OUTPUT_FOLDERS = ("documents", "ledger", "quarantine", "prepared")
 
 
 @dataclass(frozen=True)
@@ -69,71 +68,9 @@ class StageResult:
 
 
 def library_versions(names: Sequence[str]) -> dict[str, str]:
-    """Installed version of each distribution, and of Python, whose Unicode tables say what a letter is."""
+    """Versions of these distributions, of polars, which writes every table, and of Python, whose Unicode tables say what a letter is."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return {"python": python, **{name: metadata.version(name) for name in sorted(names)}}
-
-
-def stage_file(run: str, stage: str) -> str:
-    """The file that says that a stage is finished, and which parts it has."""
-    return storage.join(run, stage, "stage.json")
-
-
-def read_stage_file(run: str, stage: str) -> dict[str, Any] | None:
-    """Content of the stage file; None if the stage is not finished."""
-    path = stage_file(run, stage)
-    if not storage.exists(path):
-        return None
-    try:
-        values: dict[str, Any] = json.loads(storage.read_bytes(path))
-        return values
-    except ValueError as error:
-        raise IntegrityError(f"{path} is damaged ({error}); delete it and run the stage again") from error
-
-
-def finished_stage_of(path: str) -> tuple[str, str] | None:
-    """(run, stage) if the path is the folder of a finished stage, or the documents folder in it; else None."""
-    for folder in (path.rstrip("/"), path.rstrip("/").removesuffix("/documents")):
-        parent, _, name = folder.rpartition("/")
-        if name and read_stage_file(parent or ".", name) is not None:
-            return parent or ".", name
-    return None
-
-
-def committed_manifests(run: str, stage: str) -> list[Manifest]:
-    """Manifests of a finished stage, in order.
-
-    Raises:
-        InputError: the stage has not finished in this run.
-    """
-    finished = read_stage_file(run, stage)
-    if finished is None:
-        raise InputError(f"{storage.join(run, stage)} holds no finished output; run the stage {stage} first, or give --input")
-    return [Manifest.read(storage.join(run, stage, "manifests", f"{name}.json")) for name in finished["parts"]]
-
-
-def committed_shards(run: str, stage: str) -> list[Shard]:
-    """Documents files of a finished stage, in order; the input of the next."""
-    prefix = f"{stage}/documents/"
-    return [
-        Shard(storage.join(run, file.name), file.rows, file.bytes, file.sha256)
-        for manifest in committed_manifests(run, stage)
-        for file in manifest.files
-        if file.name.startswith(prefix)
-    ]
-
-
-def limit_shards(shards: list[Shard], limit: int | None) -> list[Shard]:
-    """The first shards, the last one shortened, that together hold ``limit`` documents."""
-    if limit is None:
-        return shards
-    limited = []
-    for shard in shards:
-        if limit <= 0:
-            break
-        limited.append(replace(shard, rows=min(shard.rows, limit)))
-        limit -= shard.rows
-    return limited
+    return {"python": python, **{name: metadata.version(name) for name in sorted({*names, "polars"})}}
 
 
 # --- parts: resume, map, commit, finish ---------------------------------------------------------
@@ -151,12 +88,13 @@ def run_parts(
     failures: list[dict[str, str]] | None = None,
     on_crash: Callable[[Part, Any], Any] | None = None,
     max_quarantine_share: float = MAX_QUARANTINE_SHARE,
+    upstream: dict[str, str] | None = None,
 ) -> StageResult:
     """Make every part that is not there yet; then the stage file. One failed item does not stop the others.
 
     ``settings`` is everything beside the inputs that determines the output. ``failures``: inputs that
     could not even become items. ``on_crash(part, payload)``: another payload for an item whose worker
-    crashed twice, or None to give it up.
+    crashed twice, or None to give it up. ``upstream``: seals of the stages that the inputs come from.
 
     Raises:
         PipelineError: every item failed.
@@ -176,8 +114,7 @@ def run_parts(
             done[part.number] = counts
             result.reused += 1
     identity = fingerprint_of({**base, "parts": [part.fingerprint for part in parts], "failures": result.failures})
-    finished = read_stage_file(context.folder, stage)
-    if finished is not None and (finished["fingerprint"] != identity or len(done) < len(parts)):
+    if len(done) < len(parts) or not _is_finished(context.folder, stage, identity):
         storage.remove(stage_file(context.folder, stage))  # from here on nobody mistakes old parts for new ones
     with context.progress.task(stage, total=len(parts), done=len(done)) as advance:
         todo = [(part, items[part.number].payload) for part in parts if part.number not in done]
@@ -206,13 +143,14 @@ def run_parts(
     result.failures.sort(key=lambda failure: (failure["input"], failure["error"]))
     result.seconds = time.monotonic() - started
     if not done and result.failures:
-        raise PipelineError(f"{stage}: no input could be processed; {result.failures[0]['error']}")
+        others = f" ({len(result.failures) - 1} more failed)" if len(result.failures) > 1 else ""
+        raise PipelineError(f"{stage}: no input could be processed; {result.failures[0]['error']}{others}")
     quarantined, entered = result.counts.quarantined.total(), result.counts.entered
     if quarantined > max_quarantine_share * entered:
         storage.remove(stage_file(context.folder, stage))
         raise QuarantineError(
             f"{stage}: {quarantined} of {entered} documents are in quarantine, more than the tolerated {max_quarantine_share:.0%}; "
-            f"see {storage.join(context.folder, stage, 'ledger')}, or raise crawl.max_quarantine_share"
+            f"see {storage.join(context.folder, stage, 'ledger')} and leave such inputs out; a crawl tolerates crawl.max_quarantine_share"
         )
     done_parts = [part for part in parts if part.number in done]
     _sweep(context.folder, stage, done_parts)
@@ -223,9 +161,19 @@ def run_parts(
         "parts": [part.name for part in done_parts],
         "counts": result.counts.to_json(),
         "failures": result.failures,
+        "upstream": upstream or {},
     }
-    storage.commit_bytes(stage_file(context.folder, stage), canonical_json(values))
+    storage.commit_bytes(stage_file(context.folder, stage), sealed_json(values))
     return result
+
+
+def _is_finished(run: str, stage: str, identity: str) -> bool:
+    """Whether the stage is finished under the same identity; a damaged stage file says nothing."""
+    try:
+        finished = read_stage_file(run, stage)
+    except IntegrityError:
+        return False
+    return finished is not None and finished["fingerprint"] == identity
 
 
 def _work(work: Callable[[Part, Any], Counts], item: tuple[Part, Any]) -> Counts:
@@ -247,14 +195,17 @@ def _counts_if_done(part: Part) -> Counts | None:
 
 
 def _sweep(run: str, stage: str, parts: list[Part]) -> None:
-    """Delete what no longer belongs to the stage: parts of an earlier plan, temporary files."""
-    wanted = {part.manifest_path for part in parts}
-    manifests = [Manifest.read(path) for path in wanted]
-    wanted |= {storage.join(run, file.name) for manifest in manifests for file in manifest.files}
-    names = {_comparable(path) for path in wanted}
-    for folder in reversed(MANIFEST_FOLDERS):  # manifests first: what has none does not exist
-        for path in storage.list_folder(storage.join(run, stage, folder)):
-            if _comparable(path) not in names:
+    """Delete what no longer belongs to the stage: parts of an earlier plan, files that only they had."""
+    files = [file.name for part in parts for file in Manifest.read(part.manifest_path).files]
+    prepared = [file.name for file in prepared_files(run, stage)]
+    wanted = {part.manifest_path for part in parts} | {storage.join(run, name) for name in files + prepared}
+    wanted = {_comparable(path) for path in [*wanted, prepared_file(run, stage)]}
+    # Folders at the top of the run that the parts write to, such as tokens, are the stage's own, too.
+    tops = {name.partition("/")[0] for name in files} - {stage.partition("/")[0]}
+    # Manifests first: what has none does not exist.
+    for folder in ["/".join([stage, inner]) for inner in ("manifests", *OUTPUT_FOLDERS)] + sorted(tops):
+        for path in storage.list_folder(storage.join(run, folder)):
+            if _comparable(path) not in wanted:
                 storage.remove(path)
 
 
@@ -282,7 +233,7 @@ def run_stage(stage: Stage, shards: list[Shard], context: RunContext) -> StageRe
         "resources": [_identity(path) for path in sorted(set(stage.resources()))],
     }
     with LocalEngine(context.workers) as engine:
-        prepared = _prepare(stage, shards, settings, context, engine)
+        prepared = prepare_stage(context.folder, stage, shards, settings, engine, context.progress)
         items = [
             WorkItem(shard.path, [{"rows": shard.rows, "bytes": shard.bytes, "sha256": shard.sha256}], _ShardTask(stage, shard, prepared))
             for shard in shards
@@ -296,6 +247,7 @@ def run_stage(stage: Stage, shards: list[Shard], context: RunContext) -> StageRe
             _process_shard,
             engine=engine,
             on_crash=partial(_isolate, engine),
+            upstream=upstream_seals(context.folder, shards),
         )
 
 
@@ -341,95 +293,3 @@ def _probe(probe: tuple[_ShardTask, list[str]]) -> None:
     """Process some documents of a shard only to see whether the worker survives."""
     task, wanted = probe
     task.stage.process(read_shard(task.shard).filter(pl.col("id").is_in(wanted)), task.prepared)
-
-
-# --- prepare --------------------------------------------------------------------------------------
-
-
-class RunCorpus:
-    """The Corpus that ``prepare`` sees; remembers what was committed."""
-
-    def __init__(self, stage: str, shards: list[Shard], context: RunContext, engine: LocalEngine) -> None:
-        self.shards = shards
-        self.folder = storage.join(context.folder, stage, "prepared")
-        self.files: list[ManifestFile] = []
-        self._stage = stage
-        self._context = context
-        self._engine = engine
-        self._scratch: list[str] = []
-
-    def map(self, function: Callable[..., Any], items: Iterable[Any]) -> Iterator[Any]:
-        """See ``curation.stage.Corpus``."""
-        return self._engine.map(function, items)
-
-    def commit(self, name: str, content: bytes) -> str:
-        """See ``curation.stage.Corpus``."""
-        return self.publish(f"{self._stage}/prepared/{name}", content)
-
-    def publish(self, name: str, content: bytes) -> str:
-        """See ``curation.stage.Corpus``."""
-        path = storage.join(self._context.folder, name)
-        stored = storage.commit_bytes(path, content)
-        self.files.append(ManifestFile(name, 0, stored.bytes, stored.sha256))
-        return path
-
-    def scratch(self) -> str:
-        """See ``curation.stage.Corpus``."""
-        # Beside the run where that is local: the system's temporary folder may be small.
-        parent = None if storage.is_remote(self._context.folder) else storage.join(self._context.folder, self._stage)
-        if parent is not None:
-            storage.local_path(parent).mkdir(parents=True, exist_ok=True)
-        folder = tempfile.mkdtemp(prefix=".scratch-", dir=parent)
-        self._scratch.append(folder)
-        return folder
-
-    def progress(self, message: str) -> None:
-        """See ``curation.stage.Corpus``."""
-        self._context.progress.say(f"{self._stage}: {message}")
-
-    def delete_scratch(self) -> None:
-        """Delete intermediate files."""
-        for folder in self._scratch:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _prepare(stage: Stage, shards: list[Shard], settings: dict[str, Any], context: RunContext, engine: LocalEngine) -> Prepared:
-    """Result of ``stage.prepare``, from the last run if nothing that it saw has changed."""
-    corpus = RunCorpus(stage.name, shards, context, engine)
-    path = storage.join(corpus.folder, "prepared.json")
-    inputs = [{"rows": shard.rows, "sha256": shard.sha256} for shard in shards]
-    fingerprint = fingerprint_of({"stage": stage.name, "version": stage.version, **settings, "shards": inputs})
-    earlier = _earlier_prepared(path, fingerprint, corpus.folder, context.folder)
-    if earlier is not None:
-        return earlier
-    storage.remove(path)
-    _remove_old_scratch(context.folder, stage.name)
-    try:
-        prepared = stage.prepare(corpus)
-    finally:
-        corpus.delete_scratch()
-    files = sorted((asdict(file) for file in corpus.files), key=lambda file: file["name"])
-    version = fingerprint_of({"values": dict(prepared.values), "files": files})
-    values = {"fingerprint": fingerprint, "version": version, "values": dict(prepared.values), "files": files}
-    storage.commit_bytes(path, canonical_json(values))
-    return Prepared(corpus.folder, json.loads(canonical_json(dict(prepared.values))), version)
-
-
-def _earlier_prepared(path: str, fingerprint: str, folder: str, run: str) -> Prepared | None:
-    if not storage.exists(path):
-        return None
-    try:
-        values = json.loads(storage.read_bytes(path))
-        files = [ManifestFile(**file) for file in values["files"]]
-        if values["fingerprint"] != fingerprint or not all(file_is_intact(storage.join(run, file.name), file) for file in files):
-            return None
-        return Prepared(folder, values["values"], values["version"])
-    except (ValueError, KeyError, TypeError):
-        return None  # damaged: prepared again
-
-
-def _remove_old_scratch(run: str, stage: str) -> None:
-    """Delete intermediate files that a killed run left behind."""
-    if not storage.is_remote(run):
-        for folder in storage.local_path(storage.join(run, stage)).glob(".scratch-*"):
-            shutil.rmtree(folder, ignore_errors=True)

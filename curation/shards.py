@@ -62,7 +62,7 @@ class Manifest:
     statistics: Mapping[str, Any]
 
     def to_bytes(self) -> bytes:
-        """Canonical JSON."""
+        """Sealed JSON."""
         values = {
             "stage": self.stage,
             "version": self.version,
@@ -72,17 +72,17 @@ class Manifest:
             "counts": self.counts.to_json(),
             "statistics": dict(self.statistics),
         }
-        return canonical_json(values)
+        return sealed_json(values)
 
     @classmethod
     def read(cls, path: str) -> Manifest:
         """Read a manifest.
 
         Raises:
-            IntegrityError: the file is no manifest.
+            IntegrityError: the file is no manifest, or not the one that was written.
         """
+        values = read_sealed(path)
         try:
-            values = json.loads(storage.read_bytes(path))
             return cls(
                 values["stage"],
                 values["version"],
@@ -93,7 +93,7 @@ class Manifest:
                 values["statistics"],
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise IntegrityError(f"{path} is no manifest ({error}); delete it and run the stage again") from error
+            raise IntegrityError(f"{path} is no manifest of this version ({error!r}); run the stage again") from error
 
 
 def canonical_json(values: Any) -> bytes:
@@ -104,6 +104,30 @@ def canonical_json(values: Any) -> bytes:
 def fingerprint_of(values: Any) -> str:
     """sha256 of the canonical JSON of everything that determines an output."""
     return hashlib.sha256(canonical_json(values)).hexdigest()
+
+
+def sealed_json(values: Mapping[str, Any]) -> bytes:
+    """Canonical JSON of the values and of their own sha256 (key ``seal``), so that damage to the file shows."""
+    plain = json.loads(canonical_json(values))  # keys as text, tuples as lists: what a reader will see
+    return canonical_json({**plain, "seal": fingerprint_of(plain)})
+
+
+def read_sealed(path: str) -> dict[str, Any]:
+    """Values of a file written by ``sealed_json``, with their seal.
+
+    Raises:
+        InputError: the file is missing.
+        IntegrityError: any byte of it has changed.
+    """
+    content = storage.read_bytes(path)
+    try:
+        values: dict[str, Any] = json.loads(content)
+        intact = content == sealed_json({key: value for key, value in values.items() if key != "seal"})
+    except (ValueError, AttributeError, RecursionError):
+        intact = False
+    if not intact:
+        raise IntegrityError(f"{path} is damaged: its content does not match its seal; run the stage again")
+    return values
 
 
 def frame_to_parquet(frame: pl.DataFrame) -> bytes:

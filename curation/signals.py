@@ -6,6 +6,7 @@ import contextlib
 import signal
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 from curation.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, InterruptedRun
 
@@ -13,16 +14,21 @@ _CODES = {signal.SIGINT: EXIT_INTERRUPTED, signal.SIGTERM: EXIT_TERMINATED}
 
 
 class StopSignals:
-    """Turns signals into ``InterruptedRun``; inside ``deferred`` they only set ``requested``."""
+    """Turns signals into ``InterruptedRun``; inside ``deferred`` they only set ``requested``. Use as a context manager."""
 
     def __init__(self) -> None:
         self.requested: int | None = None  # the exit code asked for
         self._deferred = False
+        self._earlier: dict[signal.Signals, Any] = {}
 
-    def install(self) -> None:
+    def __enter__(self) -> StopSignals:
         """Take over both signals for this process."""
-        for number in _CODES:
-            signal.signal(number, self._handle)
+        self._earlier = {number: signal.signal(number, self._handle) for number in _CODES}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._earlier.items():
+            signal.signal(number, handler)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         self.requested = _CODES[signal.Signals(number)]

@@ -46,6 +46,25 @@ def local_path(path: str) -> Path:
     return Path(path)
 
 
+@contextlib.contextmanager
+def _remote(path: str) -> Iterator[tuple[Any, str]]:
+    """Filesystem and name in it of an fsspec URL; what its library raises inside becomes one of our errors.
+
+    Listings are not cached, since other processes write to the same folders.
+
+    Raises:
+        FileNotFoundError: there is no such file or bucket.
+        PipelineError: anything else: no credentials, no connection, a protocol that is not installed.
+    """
+    try:
+        yield fsspec.core.url_to_fs(path, use_listings_cache=False)
+    except (FileNotFoundError, PipelineError):
+        raise
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise PipelineError(f"cannot reach {path}: {reason}; check the URL, the credentials and the installed extras") from error
+
+
 def join(folder: str, *names: str) -> str:
     """Path of a name below a folder, for local paths and URLs alike."""
     return "/".join([folder.rstrip("/"), *names]) if folder else "/".join(names)
@@ -64,8 +83,8 @@ def commit_bytes(path: str, content: bytes | memoryview) -> StoredFile:
     """
     try:
         if is_remote(path):
-            filesystem, name = fsspec.core.url_to_fs(path)
-            filesystem.pipe_file(name, bytes(content))
+            with _remote(path) as (filesystem, name):
+                filesystem.pipe_file(name, bytes(content))
         else:
             _commit_local(local_path(path), content)
     except OSError as error:
@@ -117,11 +136,15 @@ def read_bytes(path: str) -> bytes:
 def open_binary(path: str) -> Iterator[IO[bytes]]:
     """Open a local path or fsspec URL for reading, seekable where the store allows it."""
     try:
-        stream: Any = fsspec.open(path, "rb").open() if is_remote(path) else open(local_path(path), "rb")
+        if is_remote(path):
+            with _remote(path) as (filesystem, name):
+                stream: Any = filesystem.open(name, "rb")
+        else:
+            stream = local_path(path).open("rb")
     except FileNotFoundError as error:
         raise InputError(f"no such file: {path}; check the path") from error
-    except (OSError, ValueError, ImportError) as error:
-        raise InputError(f"cannot open {path}: {error}") from error
+    except OSError as error:
+        raise InputError(f"cannot open {path}: {error.strerror or error}") from error
     with stream:
         yield stream
 
@@ -129,16 +152,15 @@ def open_binary(path: str) -> Iterator[IO[bytes]]:
 def exists(path: str) -> bool:
     """Whether a file or folder of that name is there."""
     if is_remote(path):
-        filesystem, name = fsspec.core.url_to_fs(path)
-        return bool(filesystem.exists(name))
+        with _remote(path) as (filesystem, name):
+            return bool(filesystem.exists(name))
     return local_path(path).exists()
 
 
 def remove(path: str) -> None:
     """Delete a file if it is there."""
     if is_remote(path):
-        filesystem, name = fsspec.core.url_to_fs(path)
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError), _remote(path) as (filesystem, name):
             filesystem.rm_file(name)
     else:
         with contextlib.suppress(FileNotFoundError):
@@ -146,15 +168,18 @@ def remove(path: str) -> None:
 
 
 def list_folder(folder: str) -> list[str]:
-    """Sorted full paths of the files directly in a folder; empty if it is not there."""
+    """Sorted full paths of the files in a folder and the folders below it; empty if it is not there."""
     if is_remote(folder):
-        filesystem, name = fsspec.core.url_to_fs(folder)
-        filesystem.invalidate_cache()
-        if not filesystem.exists(name):
-            return []
-        return sorted(filesystem.unstrip_protocol(entry) for entry in filesystem.ls(name, detail=False))
-    root = local_path(folder)
-    return sorted(str(entry) for entry in root.iterdir() if entry.is_file()) if root.is_dir() else []
+        with _remote(folder) as (filesystem, name):
+            return sorted(filesystem.unstrip_protocol(entry) for entry in filesystem.find(name))
+    return sorted(str(entry) for entry in local_path(folder).rglob("*") if entry.is_file())
+
+
+def remove_temporary_files(folder: str) -> None:
+    """Delete what a killed process left half-written anywhere in a local folder."""
+    if not is_remote(folder):
+        for entry in local_path(folder).rglob(f".*{TEMPORARY_MARK}*"):
+            entry.unlink(missing_ok=True)
 
 
 def file_size(path: str) -> int:
@@ -165,8 +190,8 @@ def file_size(path: str) -> int:
     """
     try:
         if is_remote(path):
-            filesystem, name = fsspec.core.url_to_fs(path)
-            return int(filesystem.size(name))
+            with _remote(path) as (filesystem, name):
+                return int(filesystem.size(name))
         return local_path(path).stat().st_size
     except OSError as error:
         raise InputError(f"no such file: {path}; check the path") from error
@@ -192,7 +217,7 @@ def expand_paths(patterns: list[str], suffixes: tuple[str, ...]) -> list[str]:
     returned even when no such file exists, so that the reader can say so.
 
     Raises:
-        InputError: a glob or a folder holds no file.
+        InputError: a glob or a folder holds no file, or a file's name is no UTF-8.
     """
     found: set[str] = set()
     for pattern in patterns:
@@ -200,7 +225,15 @@ def expand_paths(patterns: list[str], suffixes: tuple[str, ...]) -> list[str]:
         if not matches:
             raise InputError(f"no input file matches {pattern}; files are expected to end in {', '.join(suffixes)}")
         found.update(matches)
+    for path in found:
+        if _holds_surrogates(path):  # the name stands in documents and manifests, which are UTF-8
+            raise InputError(f"the name of the input file {path!a} is no valid UTF-8; rename it")
     return sorted(found)
+
+
+def _holds_surrogates(path: str) -> bool:
+    """Whether a file name has bytes that are no UTF-8 (``os.fsdecode`` gives them as lone surrogates)."""
+    return any("\ud800" <= character <= "\udfff" for character in path)
 
 
 def _expand_local(pattern: str, suffixes: tuple[str, ...]) -> list[str]:
@@ -218,9 +251,9 @@ def _is_data(name: str, suffixes: tuple[str, ...]) -> bool:
 
 
 def _expand_remote(pattern: str, suffixes: tuple[str, ...]) -> list[str]:
-    filesystem, name = fsspec.core.url_to_fs(pattern)
-    if glob.has_magic(name):
-        return [filesystem.unstrip_protocol(entry) for entry in filesystem.glob(name)]
-    if filesystem.isdir(name):
-        return [filesystem.unstrip_protocol(entry) for entry in filesystem.find(name) if _is_data(entry.rpartition("/")[2], suffixes)]
+    with _remote(pattern) as (filesystem, name):
+        if glob.has_magic(name):
+            return [filesystem.unstrip_protocol(entry) for entry in filesystem.glob(name)]
+        if filesystem.isdir(name):
+            return [filesystem.unstrip_protocol(entry) for entry in filesystem.find(name) if _is_data(entry.rpartition("/")[2], suffixes)]
     return [pattern]

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from curation import storage
-from curation.errors import PipelineError
 from curation.runner import StageResult
 from curation.shards import canonical_json
 
@@ -21,16 +20,16 @@ def read_summary(run: str) -> dict[str, Any]:
         return {}
     try:
         values = json.loads(storage.read_bytes(path))
-    except ValueError:
+        return values if isinstance(values["stages"], dict) and isinstance(values["details"], dict) else {}
+    except (ValueError, KeyError, TypeError):
         return {}  # derived data: the next command writes it anew
-    return values if isinstance(values, dict) else {}
 
 
 def write_summary(run: str, command: str, exit_code: int, error: str | None, results: list[StageResult], details: dict[str, Any]) -> None:
     """Commit the summary: exit state of this command, newest counts of every stage, inputs that failed."""
     earlier = read_summary(run)
     stages = {**earlier.get("stages", {}), **{result.stage: result.to_json() for result in results}}
-    failed = [{"stage": name, **failure} for name, stage in sorted(stages.items()) for failure in stage["failures"]]
+    failed = [{"stage": name, **failure} for name, stage in sorted(stages.items()) for failure in stage.get("failures", [])]
     values = {
         "command": command,
         "exit_code": exit_code,
@@ -63,15 +62,8 @@ def append_metrics(run: str, result: StageResult) -> None:
     }
     line = json.dumps(row, sort_keys=True) + "\n"
     path = storage.join(run, "metrics.jsonl")
-    if storage.is_remote(run):  # object stores cannot append
-        before = storage.read_bytes(path) if storage.exists(path) else b""
-        storage.commit_bytes(path, before + line.encode())
-        return
-    try:
-        with open(storage.local_path(path), "a", encoding="utf-8") as stream:
-            stream.write(line)
-    except OSError as error:
-        raise PipelineError(f"cannot write {path}: {error.strerror}; free space or choose another --run folder, then run again") from error
+    before = storage.read_bytes(path) if storage.exists(path) else b""
+    storage.commit_bytes(path, before + line.encode())  # whole, so that a crash leaves no half row
 
 
 def now() -> str:

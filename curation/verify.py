@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 
 from curation import storage
-from curation.errors import PipelineError
-from curation.explain import finished_stages
+from curation.errors import InputError, PipelineError
+from curation.explain import STAGE_FOLDERS
+from curation.finished import committed_manifests, prepared_files, read_stage_file, stage_file
 from curation.ledger import Counts
-from curation.runner import committed_manifests, read_stage_file
 from curation.shards import ManifestFile, file_is_intact
 
 
@@ -21,22 +21,28 @@ def verify_run(run: str) -> tuple[int, list[str]]:
     """
     checked = 0
     problems: list[str] = []
-    for stage in finished_stages(run):
+    stages = [stage for stage in STAGE_FOLDERS if storage.exists(stage_file(run, stage))]
+    if not stages:
+        raise InputError(f"{run} is no run folder: no stage has finished there; check --run")
+    for stage in stages:
         try:
             manifests = committed_manifests(run, stage)
-            problems += _sums(run, stage, [manifest.counts for manifest in manifests])
-            files = [file for manifest in manifests for file in manifest.files]
-            files += list(_prepared_files(run, stage))
+            prepared = prepared_files(run, stage)
         except PipelineError as error:
             problems.append(str(error))
             continue
-        checked += len(manifests) + len(files)
-        problems += list(_damaged(run, files, stage))
+        problems += _sums(run, stage, [manifest.counts for manifest in manifests])
+        files = [file for manifest in manifests for file in manifest.files] + prepared
+        checked += 1 + len(manifests) + len(files) + bool(prepared)
+        problems += _damaged(run, files, stage)
     model = storage.join(run, "model", "manifest.json")
     if storage.exists(model):
-        files = [ManifestFile(**file) for file in json.loads(storage.read_bytes(model))["files"]]
+        try:
+            files = [ManifestFile(**file) for file in json.loads(storage.read_bytes(model))["files"]]
+        except (ValueError, KeyError, TypeError) as error:
+            return checked, [*problems, f"{model} is damaged ({error!r}); run the stage train again"]
         checked += 1 + len(files)
-        problems += list(_damaged(run, files, "train"))
+        problems += _damaged(run, files, "train")
     return checked, problems
 
 
@@ -55,10 +61,3 @@ def _sums(run: str, stage: str, counts: list[Counts]) -> Iterator[str]:
     finished = read_stage_file(run, stage)
     if finished is None or finished["counts"] != total.to_json() or total.accounted != total.entered:
         yield f"{storage.join(run, stage)}: the counts of its parts do not add up; run the stage {stage} again"
-
-
-def _prepared_files(run: str, stage: str) -> list[ManifestFile]:
-    path = storage.join(run, stage, "prepared", "prepared.json")
-    if not storage.exists(path):
-        return []
-    return [ManifestFile(**file) for file in json.loads(storage.read_bytes(path))["files"]]

@@ -14,6 +14,7 @@ from curation.errors import PipelineError
 MAX_CRASHES = 2  # an item whose worker crashes this often is given up (design: "kills its worker twice")
 MAX_OUTSIDE_KILLS = 20  # our choice: patience with somebody killing workers, but not endless
 EXIT_WAIT_SECONDS = 5.0
+LOOK_AHEAD = 4  # our choice: a slow item lets the other workers go on for a while
 
 
 @dataclass(frozen=True)
@@ -40,35 +41,33 @@ class LocalEngine:
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self._idle: list[ChildProcess] = []
-        self._busy: dict[ChildProcess, _Job] = {}
+        self._children: set[ChildProcess] = set()
 
     def __enter__(self) -> LocalEngine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for child in [*self._idle, *self._busy]:
-            child.kill()
+        for child in list(self._children):
+            self._end(child)
         self._idle.clear()
-        self._busy.clear()
 
     def map(self, function: Callable[..., Any], items: Iterable[Any]) -> Iterator[Any]:
         """``function(item)`` for each item, in order; the first failure is raised.
 
-        At most four items a worker are under way or waiting for their turn, so memory stays bounded.
+        At most ``LOOK_AHEAD`` items a worker are under way or waiting for their turn, so memory stays bounded.
         """
-        window = 4 * self.workers
+        window = LOOK_AHEAD * self.workers
         waiting: dict[int, Any] = {}
-        following = 0
         feed = _Feed(items)
-        for result in self._run(function, feed, lambda: feed.taken - following < window):
+        for result in self._run(function, feed, lambda: feed.taken - feed.delivered < window):
             if result.crashed:
                 raise PipelineError(f"a worker process crashed twice on item {result.index} of {_name(function)}")
             if result.error:
                 raise result.error
             waiting[result.index] = result.value
-            while following in waiting:
-                yield waiting.pop(following)
-                following += 1
+            while feed.delivered in waiting:
+                yield waiting.pop(feed.delivered)
+                feed.delivered += 1
 
     def map_unordered(self, function: Callable[..., Any], items: Iterable[Any]) -> Iterator[ItemResult]:
         """What became of each item, as soon as it is known; failures of items are results, too."""
@@ -76,37 +75,47 @@ class LocalEngine:
 
     def _run(self, function: Callable[..., Any], feed: _Feed, may_take: Callable[[], bool]) -> Iterator[ItemResult]:
         again: deque[_Job] = deque()
-        while True:
-            while len(self._busy) < self.workers and (again or (may_take() and not feed.empty())):
-                self._start(function, again.popleft() if again else feed.take())
-            if not self._busy:
-                return
-            by_connection = {child.connection: child for child in self._busy}
-            for connection in wait(list(by_connection)):
-                child = by_connection[connection]  # type: ignore[index]
-                job = self._busy.pop(child)
-                try:
-                    answer = child.receive()
-                except (EOFError, OSError):
-                    result = self._judge_death(child, job, again)
-                    if result:
-                        yield result
-                    continue
-                self._idle.append(child)
-                yield _to_result(job, answer)
+        busy: dict[ChildProcess, _Job] = {}
+        try:
+            while True:
+                while len(busy) < self.workers and (again or (may_take() and not feed.empty())):
+                    job = again.popleft() if again else feed.take()
+                    busy[self._start(function, job)] = job
+                if not busy:
+                    return
+                by_connection = {child.connection: child for child in busy}
+                for connection in wait(list(by_connection)):
+                    child = by_connection[connection]  # type: ignore[index]
+                    job = busy.pop(child)
+                    try:
+                        answer = child.receive()
+                    except (EOFError, OSError):
+                        result = self._judge_death(child, job, again)
+                        if result:
+                            yield result
+                        continue
+                    self._idle.append(child)
+                    yield _to_result(job, answer)
+        finally:
+            for child in busy:  # the caller wants no more: what these would answer belongs to nobody
+                self._end(child)
 
-    def _start(self, function: Callable[..., Any], job: _Job) -> None:
+    def _start(self, function: Callable[..., Any], job: _Job) -> ChildProcess:
         while True:
             child = self._idle.pop() if self._idle else ChildProcess()
+            self._children.add(child)
             try:
                 child.send(function, (job.item,))
+                return child
             except OSError:  # died while idle; nobody's work is lost
-                child.kill()
-                continue
-            self._busy[child] = job
-            return
+                self._end(child)
+
+    def _end(self, child: ChildProcess) -> None:
+        self._children.discard(child)
+        child.kill()
 
     def _judge_death(self, child: ChildProcess, job: _Job, again: deque[_Job]) -> ItemResult | None:
+        self._children.discard(child)
         code = child.wait_exit_code(EXIT_WAIT_SECONDS)
         if code in OUTSIDE_SIGNALS:
             job.outside_kills += 1
@@ -122,12 +131,13 @@ class LocalEngine:
 
 
 class _Feed:
-    """Items not yet started, numbered in order."""
+    """Items not yet started, numbered in order; how many were taken, and how many results delivered."""
 
     def __init__(self, items: Iterable[Any]) -> None:
         self._items = iter(items)
         self._next: list[Any] = []
         self.taken = 0
+        self.delivered = 0
 
     def empty(self) -> bool:
         if not self._next:

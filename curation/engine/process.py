@@ -110,16 +110,24 @@ def serve(pipe: int, life: int) -> None:
     connection = Connection(pipe)
     while True:
         try:
-            function, arguments = pickle.loads(connection.recv_bytes())
+            call = connection.recv_bytes()
         except EOFError:
             return
-        try:
-            answer = function(*arguments)
-        except PipelineError as error:
-            answer = RemoteFailure(error, str(error), "")
-        except Exception as error:
-            answer = RemoteFailure(None, f"{type(error).__name__}: {error}", traceback.format_exc())
-        connection.send_bytes(pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL))
+        connection.send_bytes(_answer(call))
+
+
+def _answer(call: bytes) -> bytes:
+    """The pickled result of a pickled call, or its failure; an answer that cannot travel is a failure, too."""
+    try:
+        function, arguments = pickle.loads(call)
+        return pickle.dumps(function(*arguments), protocol=pickle.HIGHEST_PROTOCOL)
+    except PipelineError as error:
+        failure = RemoteFailure(error, str(error), "")
+    except OSError as error:  # a full disk, a folder that cannot be written to
+        failure = RemoteFailure(PipelineError(str(error)), f"{type(error).__name__}: {error}", "")
+    except Exception as error:
+        failure = RemoteFailure(None, f"{type(error).__name__}: {error}", traceback.format_exc())
+    return pickle.dumps(failure, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def _die_with_parent(life: int) -> None:

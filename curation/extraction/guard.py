@@ -23,6 +23,7 @@ MAX_OUTSIDE_KILLS = 20  # our choice: patience with somebody killing processes, 
 POLL_SECONDS = 0.01  # a page that allocates 2 GB/s overshoots its memory budget by 20 MB
 START_SECONDS = 120.0  # importing the extractor on a cold, busy disk
 EXIT_WAIT_SECONDS = 5.0
+MAX_MESSAGE_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Guard:
             self._child = None
             raise _Died(child.wait_exit_code(EXIT_WAIT_SECONDS)) from None
         if isinstance(answer, RemoteFailure):
-            return GuardFailure(Reason.EXTRACTOR_CRASHED, {"error": answer.summary})
+            return GuardFailure(Reason.EXTRACTOR_CRASHED, {"error": _printable(answer.summary)})
         return answer
 
     def _watch(self, child: ChildProcess, process: psutil.Process, cpu_before: float) -> GuardFailure | None:
@@ -144,7 +145,10 @@ class Guard:
                 raise PipelineError(f"the extracting process did not start within {START_SECONDS:.0f} s")
             answer = child.receive()
         except (EOFError, OSError):
-            raise _Died(child.wait_exit_code(EXIT_WAIT_SECONDS)) from None
+            exit_code = child.wait_exit_code(EXIT_WAIT_SECONDS)
+            if exit_code in OUTSIDE_SIGNALS:
+                raise _Died(exit_code) from None
+            raise PipelineError(f"the extracting process died while it started (exit code {exit_code}); run it again") from None
         if isinstance(answer, RemoteFailure):
             child.kill()
             raise PipelineError(f"the extracting process did not start: {answer.summary}")
@@ -154,3 +158,8 @@ class Guard:
         if self._child is not None:
             self._child.kill()
             self._child = None
+
+
+def _printable(message: str) -> str:
+    """A message for the ledger: it may quote the page, at any length and with characters that UTF-8 has not."""
+    return message[:MAX_MESSAGE_CHARACTERS].encode("utf-8", "backslashreplace").decode()

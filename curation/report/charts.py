@@ -15,7 +15,7 @@ from curation.report.markup import compact, count, visible
 
 PLOT_HEIGHT = 220  # pixels
 LINE_UNITS = 1000  # a line's own coordinates, stretched to the plot
-MAX_TICKS = 5  # that fit beside each other on a phone
+MAX_TICKS = 6  # that fit beside each other on a phone
 HEADROOM = 0.05  # of the range of values, above the highest bar and around lines
 
 
@@ -27,6 +27,7 @@ class Axis:
     high: float
     label: str
     form: Callable[[float], str] = compact
+    whole: bool = False  # values are whole numbers
 
     def place(self, value: float) -> float:
         """Where a value is between the ends of the axis, in percent."""
@@ -34,7 +35,7 @@ class Axis:
 
     def ticks(self) -> list[float]:
         """At most ``MAX_TICKS`` round values within the range."""
-        return round_values(self.low, self.high, MAX_TICKS)
+        return [value for value in round_values(self.low, self.high, MAX_TICKS) if not self.whole or value == int(value)]
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,11 @@ def decimal(value: float) -> str:
     return f"{value:.4g}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.1e}".replace("e-0", "e-")
 
 
-def value_axis(values: Sequence[float], label: str, *, from_zero: bool, form: Callable[[float], str] = compact) -> Axis:
+def value_axis(values: Sequence[float], label: str, *, from_zero: bool) -> Axis:
     """An axis that holds all the values, with room above (and below, unless it starts at zero)."""
     low, high = (0.0 if from_zero else min(values)), max(values)
     room = HEADROOM * (high - low) or 0.5 * abs(high) or 1.0
-    return Axis(low if from_zero else low - room, high + room, label, form)
+    return Axis(low if from_zero else low - room, high + room, label, decimal)
 
 
 def line_chart(title: str, curves: Sequence[tuple[Curve, str, bool]], x_label: str, y_label: str, *, from_zero: bool = False) -> str:
@@ -74,7 +75,7 @@ def line_chart(title: str, curves: Sequence[tuple[Curve, str, bool]], x_label: s
     drawn = [(curve, colour, marked) for curve, colour, marked in curves if curve.values]
     last = max(max(curve.tokens) for curve, _, _ in drawn)
     x_axis = Axis(0.0, last or 1.0, x_label)
-    y_axis = value_axis([value for curve, _, _ in drawn for value in curve.values], y_label, from_zero=from_zero, form=decimal)
+    y_axis = value_axis([value for curve, _, _ in drawn for value in curve.values], y_label, from_zero=from_zero)
     body = "".join(_line(curve, colour, marked, x_axis, y_axis) for curve, colour, marked in drawn)
     legend = [(curve.name, colour) for curve, colour, _ in drawn] if len(drawn) > 1 else []
     ends = ", ".join(f"{curve.name} from {decimal(curve.values[0])} to {decimal(curve.values[-1])}" for curve, _, _ in drawn)
@@ -90,10 +91,10 @@ def _line(curve: Curve, colour: str, marked: bool, x_axis: Axis, y_axis: Axis) -
     )
     if not marked and len(places) > 1:
         return line
-    labels = [f"{curve.name} {decimal(value)} after {compact(tokens)} tokens" for tokens, value in zip(curve.tokens, curve.values, strict=True)]
     dots = "".join(
-        f'<circle class="fill {colour}" cx="{x:.2f}%" cy="{y:.2f}%" r="3.5"><title>{visible(label)}</title></circle>'
-        for (x, y), label in zip(places, labels, strict=True)
+        f'<circle class="fill {colour}" cx="{x:.2f}%" cy="{y:.2f}%" r="3.5">'
+        f"<title>{visible(f'{curve.name} {decimal(value)} after {compact(tokens)} tokens')}</title></circle>"
+        for (x, y), tokens, value in zip(places, curve.tokens, curve.values, strict=True)
     )
     return line + dots
 
@@ -102,7 +103,8 @@ def histogram(title: str, series: Sequence[BarSeries], x_axis: Axis, y_label: st
     """A figure with a stacked bar for each bin; the bins divide ``x_axis`` into equal parts."""
     bins = len(series[0].values)
     totals = [sum(one.values[number] for one in series) for number in range(bins)]
-    y_axis = Axis(0.0, max(totals) * (1 + HEADROOM) or 1.0, y_label, y_form)
+    whole = all(isinstance(total, int) for total in totals)
+    y_axis = Axis(0.0, max(totals) * (1 + HEADROOM) or 1.0, y_label, y_form, whole)
     width = (x_axis.high - x_axis.low) / bins
     labels = [f"{x_axis.form(x_axis.low + number * width)} to {x_axis.form(x_axis.low + (number + 1) * width)}" for number in range(bins)]
     body = "".join(_bar(series, number, bins, labels[number], y_axis) for number in range(bins))
@@ -111,9 +113,9 @@ def histogram(title: str, series: Sequence[BarSeries], x_axis: Axis, y_label: st
     return _figure(title, f"{title}, {bins} bins. {described}", x_axis, y_axis, x_axis.ticks(), body, legend)
 
 
-def column_chart(title: str, columns: Sequence[tuple[str, float]], x_label: str, y_label: str, colour: str) -> str:
+def column_chart(title: str, columns: Sequence[tuple[str, int]], x_label: str, y_label: str, colour: str) -> str:
     """A figure with one bar for each named column."""
-    y_axis = Axis(0.0, max(value for _, value in columns) * (1 + HEADROOM) or 1.0, y_label)
+    y_axis = Axis(0.0, max(value for _, value in columns) * (1 + HEADROOM) or 1.0, y_label, whole=True)
     series = [BarSeries(y_label, colour, [value for _, value in columns])]
     body = "".join(_bar(series, number, len(columns), label, y_axis) for number, (label, _) in enumerate(columns))
     names = [label for label, _ in columns]

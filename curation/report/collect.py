@@ -12,9 +12,11 @@ import polars as pl
 
 from curation import storage
 from curation.errors import InputError
-from curation.ledger import Counts, Reason
+from curation.explain import finished_stages
+from curation.finished import check_current, committed_manifests, read_stage_file
+from curation.ledger import Action, Counts, Reason
 from curation.recipe import ReportSettings
-from curation.report.committed import find_documents, finished_stages, read_columns, read_published, tables_of
+from curation.report.committed import find_documents, read_columns, read_published, tables_of
 from curation.report.facts import (
     Cluster,
     ClusterFacts,
@@ -25,9 +27,8 @@ from curation.report.facts import (
     StageFacts,
     TokenFacts,
 )
-from curation.report.samples import DOCUMENT_COLUMNS, document_facts, draw_samples, input_tables, shard_places
+from curation.report.samples import DOCUMENT_COLUMNS, Stages, document_facts, draw_samples, input_tables, shard_places
 from curation.report.training import read_training
-from curation.runner import read_stage_file
 from curation.shards import Manifest
 
 SHOWN_CLUSTERS = 10  # of the largest, with their texts
@@ -42,9 +43,7 @@ def collect(run: str, settings: ReportSettings) -> RunFacts:
         InputError: no stage has finished there.
         IntegrityError: a committed file is damaged or missing.
     """
-    stages = finished_stages(run)
-    if not stages:
-        raise InputError(f"{run} is no run folder: no stage has finished there; check --run")
+    stages = {stage: committed_manifests(run, stage) for stage in finished_stages(run)}
     return RunFacts(
         stages=[_stage_facts(run, stage, manifests) for stage, manifests in stages.items()],
         scores=_score_facts(run, stages.get("filter", [])),
@@ -62,9 +61,29 @@ def _stage_facts(run: str, stage: str, manifests: Sequence[Manifest]) -> StageFa
     return StageFacts(
         stage,
         sum((manifest.counts for manifest in manifests), Counts()),
+        _changed_by_reason(run, manifests),
         sum(file.rows for file in tables) if tables else None,
         finished.get("failures", []),
+        _is_outdated(run, stage),
     )
+
+
+def _is_outdated(run: str, stage: str) -> bool:
+    try:
+        check_current(run, stage)
+    except InputError:
+        return True
+    return False
+
+
+def _changed_by_reason(run: str, manifests: Sequence[Manifest]) -> Counter[str]:
+    """Changed documents by reason, which manifests count together."""
+    changed: Counter[str] = Counter()
+    for manifest in manifests:
+        for path in tables_of(run, manifest, "ledger") if manifest.counts.changed else ():
+            rows = read_columns(path, ["reason"], pl.col("action") == Action.CHANGED.value)
+            changed.update(dict(rows["reason"].value_counts().iter_rows()))
+    return changed
 
 
 def _score_facts(run: str, manifests: Sequence[Manifest]) -> ScoreFacts | None:
@@ -75,7 +94,7 @@ def _score_facts(run: str, manifests: Sequence[Manifest]) -> ScoreFacts | None:
     return ScoreFacts(**totals, card=read_published(run, "filter/model-card.json"))
 
 
-def _cluster_facts(run: str, stages: Mapping[str, Sequence[Manifest]]) -> ClusterFacts | None:
+def _cluster_facts(run: str, stages: Stages) -> ClusterFacts | None:
     summary = read_published(run, "dedup/clusters.json") if "dedup" in stages else None
     if summary is None:
         return None
@@ -110,7 +129,7 @@ def _duplicates(run: str, manifests: Sequence[Manifest]) -> tuple[Counter[int], 
     return sizes, similarities
 
 
-def _largest_clusters(run: str, stages: Mapping[str, Sequence[Manifest]], clusters: Sequence[Mapping[str, Any]]) -> list[Cluster]:
+def _largest_clusters(run: str, stages: Stages, clusters: Sequence[Mapping[str, Any]]) -> list[Cluster]:
     places = shard_places(run, stages)
     paths = [path for manifest in stages["dedup"] for path in input_tables(manifest, places)]
     ids = [document_id for cluster in clusters for document_id in (cluster["survivor"], *(one["id"] for one in cluster["duplicates"]))]

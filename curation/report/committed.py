@@ -11,14 +11,7 @@ import polars as pl
 
 from curation import storage
 from curation.errors import IntegrityError
-from curation.explain import STAGE_FOLDERS
-from curation.runner import committed_manifests, read_stage_file
 from curation.shards import Manifest
-
-
-def finished_stages(run: str) -> dict[str, list[Manifest]]:
-    """Manifests of every finished stage, in the order in which documents meet the stages; empty if there is none."""
-    return {stage: committed_manifests(run, stage) for stage in STAGE_FOLDERS if read_stage_file(run, stage) is not None}
 
 
 def tables_of(run: str, manifest: Manifest, folder: str) -> list[str]:

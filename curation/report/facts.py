@@ -17,8 +17,10 @@ class StageFacts:
 
     name: str
     counts: Counts
+    changed: Mapping[str, int]  # by reason
     documents_out: int | None
     failures: list[dict[str, str]]
+    outdated: bool = False  # a stage before it has been made anew since
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,10 @@ class ScoreFacts:
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A part of a text. ``start``: where it begins; ``length``: characters of the whole text; ``cuts``: spans removed, in the whole text."""
+    """A part of a text. ``start``: where it begins; ``length``: characters of the whole text; ``cuts``: what was removed of it.
+
+    Places are those in the whole text; cuts lie within the excerpt, in order and apart.
+    """
 
     text: str
     start: int

@@ -21,8 +21,13 @@ STAGE_TITLES = {
     "tokenize": "Tokenisation",
     "tokenize/input": "Documents given to tokenisation",
 }
-ACTION_TITLES = {"kept": "Kept", "changed": "Changed, stays", "removed": "Removed", "quarantined": "Quarantined"}
-CHARACTERS_NOTE = "The crawl reads characters of HTML and writes characters of text."
+ENTRIES = ("crawl", "filter/positives")  # where documents come into a run, beside imports
+OUTDATED = '<p class="notice">Made from an earlier output of a stage before it: run it again.</p>'
+ACTION_TITLES = {"kept": "Kept", "changed": "Changed", "removed": "Removed", "quarantined": "Quarantined"}
+NOTES = {
+    "crawl": "The crawl reads characters of HTML and writes characters of text.",
+    "decontaminate": "Pieces of a document that decontamination has cut count as documents of their own afterwards.",
+}
 
 
 def stage_title(stage: str) -> str:
@@ -37,10 +42,10 @@ def reason_sentence(reason: str) -> str:
 
 def tiles(facts: RunFacts) -> str:
     """The run in a few large numbers."""
-    first, last = facts.stages[0], [stage for stage in facts.stages if stage.documents_out is not None][-1:]
-    entries = [(f"documents into {stage_title(first.name).lower()}", compact(first.counts.entered))]
-    for stage in last:
-        entries.append((f"documents after {stage_title(stage.name).lower()}", compact(stage.documents_out or 0)))
+    entered = sum(stage.counts.entered for stage in facts.stages if stage.name in ENTRIES or stage.name.endswith("/input"))
+    entries = [("documents came in", compact(entered))]
+    for stage in [stage for stage in facts.stages if stage.documents_out is not None][-1:]:
+        entries.append(("documents stayed", compact(stage.documents_out or 0)))
         entries.append(("characters of text in them", compact(stage.counts.characters_out)))
     if facts.tokens:
         entries.append(("tokens", compact(sum(entry.tokens for entry in facts.tokens))))
@@ -57,10 +62,12 @@ def funnel_section(stages: Sequence[StageFacts]) -> str:
     longest = max(stage.counts.entered for stage in stages)
     key = "".join(f'<span><i class="swatch {action}"></i>{visible(title.lower())}</span>' for action, title in ACTION_TITLES.items())
     cards = "".join(_stage_card(stage, longest) for stage in stages)
-    note = f" {CHARACTERS_NOTE}" if any(stage.name == "crawl" for stage in stages) else ""
+    names = {stage.name for stage in stages}
+    notes = "".join(f" {note}" for name, note in NOTES.items() if name in names)
     return (
         '<section><h2 id="funnel">What became of the documents</h2>'
-        f'<p class="soft">Every document is kept, changed, removed or quarantined, and the sums are checked. Bars share one scale.{note}</p>'
+        f'<p class="soft">Every document is kept, changed, removed or quarantined, and each change has a reason. '
+        f"Bars share one scale.{notes}</p>"
         f'<p class="key">{key}</p>{cards}</section>'
     )
 
@@ -78,18 +85,16 @@ def _stage_card(stage: StageFacts, longest: int) -> str:
     described = f"{stage_title(stage.name)}: {', '.join(f'{count(number)} {name}' for name, _, number in parts)}"
     return (
         f'<article class="card"><div class="head"><h3>{visible(stage_title(stage.name))}</h3>'
-        f'<p><strong>{count(counts.entered)}</strong>{out} documents <span class="soft">· {characters}</span></p></div>'
-        f"{stacked_bar(parts, longest, described)}"
-        f'<table class="fates">{"".join(_fate_rows(stage))}</table>{_skipped(counts.skipped)}{_failures(stage.failures)}</article>'
+        f'<p><strong>{count(counts.entered)}</strong>{out} documents <span class="soft">{characters}</span></p></div>'
+        f"{OUTDATED if stage.outdated else ''}{stacked_bar(parts, longest, described)}"
+        f'<ul class="fates">{"".join(_fate_rows(stage))}</ul>{_skipped(counts.skipped)}{_failures(stage.failures)}</article>'
     )
 
 
 def _fate_rows(stage: StageFacts) -> list[str]:
     counts = stage.counts
     rows = [_fate_row("kept", "Kept", "", counts.kept, counts.entered)]
-    if counts.changed:
-        rows.append(_fate_row("changed", ACTION_TITLES["changed"], "", counts.changed, counts.entered))
-    for action, reasons in (("removed", counts.removed), ("quarantined", counts.quarantined)):
+    for action, reasons in (("changed", stage.changed), ("removed", counts.removed), ("quarantined", counts.quarantined)):
         for reason, number in sorted(reasons.items(), key=lambda entry: (-entry[1], entry[0])):
             title = f"{ACTION_TITLES[action]}: {words(reason)}"
             rows.append(_fate_row(action, title, reason_sentence(reason), number, counts.entered))
@@ -97,10 +102,9 @@ def _fate_rows(stage: StageFacts) -> list[str]:
 
 
 def _fate_row(action: str, title: str, sentence: str, number: int, whole: int) -> str:
-    explained = f' <span class="soft">{visible(sentence)}</span>' if sentence else ""
     return (
-        f'<tr><td><i class="swatch {action}"></i>{visible(title)}{"." if sentence else ""}{explained}</td>'
-        f'<td class="number">{count(number)}</td><td class="number">{percent(number, whole)}</td></tr>'
+        f'<li><span><i class="swatch {action}"></i>{visible(title)}</span><span class="why">{visible(sentence)}</span>'
+        f'<span class="number">{count(number)}</span><span class="number soft">{percent(number, whole)}</span></li>'
     )
 
 

@@ -34,8 +34,9 @@ def _fold(stage: str, action: str, reason: str, samples: Sequence[Sample]) -> st
     else:
         title, sentence = f"{stage_title(stage)}: {ACTION_TITLES[action].lower()}, {words(reason)}", reason_sentence(reason)
     explained = f"<span>{visible(sentence)}</span>" if sentence else ""
+    opened = " open" if action == KEPT else ""
     return (
-        f'<details class="fate"{" open" if action == KEPT else ""}><summary><i class="swatch {action}"></i>{visible(title)}{explained}</summary>'
+        f'<details class="fate"{opened}><summary><i class="swatch {action}"></i>{visible(title)}{explained}</summary>'
         f'<div class="samples">{"".join(_sample(sample) for sample in samples)}</div></details>'
     )
 
@@ -56,7 +57,7 @@ def _sample(sample: Sample) -> str:
 
 def _detail(detail: Mapping[str, Any]) -> str:
     rows = "".join(
-        f"<dt>{visible(words(name))}</dt><dd>{isolated(_value(value))}</dd>"
+        f"<div><dt>{visible(words(name))}</dt><dd>{isolated(_value(value))}</dd></div>"
         for name, value in sorted(detail.items())
         if name not in SHOWN_ELSEWHERE and value is not None
     )

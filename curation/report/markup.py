@@ -44,8 +44,8 @@ def compact(value: float) -> str:
 
 def _digits(value: float) -> str:
     """Three significant digits, without an exponent."""
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
+    if value == 0:
+        return "0"
     places = max(0, 2 - math.floor(math.log10(abs(value) * 1.0005)))
     return f"{value:,.{places}f}"
 

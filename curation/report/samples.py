@@ -6,7 +6,6 @@ Memory: the ledger of one part, and the rows of the chosen documents.
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from curation import storage
+from curation.draws import draw_integer
 from curation.ledger import Action
 from curation.report.committed import find_documents, read_columns, tables_of
 from curation.report.facts import DocumentFacts, Excerpt, Sample, Span
@@ -25,9 +25,11 @@ EXCERPT_CHARACTERS = 1500  # about a screen of a laptop
 LEAD_CHARACTERS = 200  # shown before the first cut of a document that was split
 DOCUMENT_COLUMNS = ("url", "source", "quality_score", "text")
 KEPT = "kept"
+PURPOSE = "report"  # of the draw
 ACTIONS = (Action.CHANGED, Action.REMOVED, Action.QUARANTINED)
 
 Fate = tuple[str, str, str]  # stage, action, reason
+Stages = dict[str, list[Manifest]]  # in the order in which documents meet them
 
 
 @dataclass
@@ -35,23 +37,23 @@ class _Draw:
     """The documents of one fate with the smallest keys so far: (key, id, manifest)."""
 
     count: int
-    chosen: list[tuple[bytes, str, Manifest]] = field(default_factory=list)
+    chosen: list[tuple[int, str, Manifest]] = field(default_factory=list)
 
     def add(self, ids: Iterable[str], manifest: Manifest) -> None:
         keyed = ((draw_key(document_id), document_id, manifest) for document_id in ids)
         self.chosen = heapq.nsmallest(self.count, [*self.chosen, *heapq.nsmallest(self.count, keyed, key=_place)], key=_place)
 
 
-def _place(entry: tuple[bytes, str, Manifest]) -> tuple[bytes, str]:
+def _place(entry: tuple[int, str, Manifest]) -> tuple[int, str]:
     return entry[:2]
 
 
-def draw_key(document_id: str) -> bytes:
-    """8 bytes that depend on the id alone; the documents with the smallest ones are shown."""
-    return hashlib.blake2b(document_id.encode("utf-8", "surrogatepass"), digest_size=8, person=b"report").digest()
+def draw_key(document_id: str) -> int:
+    """A number that depends on the id alone; the documents with the smallest ones are shown."""
+    return draw_integer(0, PURPOSE, document_id)
 
 
-def draw_samples(run: str, stages: Mapping[str, Sequence[Manifest]], count: int) -> list[Sample]:
+def draw_samples(run: str, stages: Stages, count: int) -> list[Sample]:
     """``count`` documents kept to the end, then as many of each fate, in the order of stages, actions and reasons."""
     if not count:
         return []
@@ -64,7 +66,7 @@ def draw_samples(run: str, stages: Mapping[str, Sequence[Manifest]], count: int)
     return samples
 
 
-def shard_places(run: str, stages: Mapping[str, Sequence[Manifest]]) -> dict[str, str]:
+def shard_places(run: str, stages: Stages) -> dict[str, str]:
     """Where the documents files of the run are, by sha256: how a manifest names what its part was made from."""
     return {
         file.sha256: storage.join(run, file.name)
@@ -80,7 +82,9 @@ def input_tables(manifest: Manifest, places: Mapping[str, str]) -> list[str]:
     return [places[entry["sha256"]] for entry in manifest.inputs if entry.get("sha256") in places]
 
 
-def document_facts(document_id: str, row: Mapping[str, Any] | None, cuts: Sequence[Span] = (), size: int = EXCERPT_CHARACTERS) -> DocumentFacts:
+def document_facts(
+    document_id: str, row: Mapping[str, Any] | None, cuts: Sequence[Span] = (), size: int = EXCERPT_CHARACTERS
+) -> DocumentFacts:
     """What the page shows of a document, from its row in a shard (None: it is in no shard of the run)."""
     if row is None:
         return DocumentFacts(document_id)
@@ -96,7 +100,7 @@ def make_excerpt(text: str, cuts: Sequence[Span] = (), size: int = EXCERPT_CHARA
     return Excerpt(text[start:end], start, len(text), visible)
 
 
-def _kept_samples(run: str, stages: Mapping[str, Sequence[Manifest]], count: int) -> list[Sample]:
+def _kept_samples(run: str, stages: Stages, count: int) -> list[Sample]:
     """Documents of the last stage that writes any."""
     last = next((stage for stage in reversed(stages) if any(tables_of(run, part, "documents") for part in stages[stage])), None)
     if last is None:
@@ -112,7 +116,7 @@ def _kept_samples(run: str, stages: Mapping[str, Sequence[Manifest]], count: int
     return [Sample(last, KEPT, "", {}, document_facts(document_id, rows.get(document_id))) for document_id in ids]
 
 
-def _draw_fates(run: str, stages: Mapping[str, Sequence[Manifest]], count: int) -> dict[Fate, _Draw]:
+def _draw_fates(run: str, stages: Stages, count: int) -> dict[Fate, _Draw]:
     draws: dict[Fate, _Draw] = {}
     for stage, manifests in stages.items():
         for manifest in manifests:

@@ -7,17 +7,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from curation.report.charts import Axis, BarSeries, column_chart, decimal, histogram, line_chart, stacked_bar
-from curation.report.facts import Cluster, ClusterFacts, DocumentFacts, OverlapFacts, ScoreFacts, TokenFacts, TrainingFacts
+from curation.report.facts import Cluster, ClusterFacts, DocumentFacts, Duplicate, OverlapFacts, ScoreFacts, TokenFacts, TrainingFacts
 from curation.report.markup import compact, count, isolated, percent, plural, visible
 
 CLUSTER_CLASSES = ((2, 2), (3, 3), (4, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, 1000), (1001, 10**18))
+OPEN_CLUSTERS = 3  # of the largest; the others are folded away
+LEAST_CLASSES = 50  # the chart goes at least to clusters of this size
 MEASURES = {
     "precision": "precision at score 0.5",
     "recall": "recall at score 0.5",
     "f1": "F1",
     "auc": "area under the ROC curve",
-    "auc_of_length": "area of the text's length alone",
+    "auc_of_length": "the same, of text length alone",
 }
+MAX_PERPLEXITY_LOSS = 50.0  # nats a token; beyond it the training has diverged and a perplexity says nothing
 SOURCE_COLOURS = ("kept", "removed", "curated", "changed", "quarantined", "neutral")
 
 
@@ -28,8 +31,8 @@ def scores_section(scores: ScoreFacts) -> str:
     charts = []
     if sum(scores.kept) + sum(scores.removed):
         charts.append(histogram("Raw documents by score", raw, axis, "documents"))
-        shares = [100 * kept / (kept + removed) if kept + removed else 0.0 for kept, removed in zip(scores.kept, scores.removed, strict=True)]
-        share = BarSeries("kept", "kept", shares)
+        bins = zip(scores.kept, scores.removed, strict=True)
+        share = BarSeries("kept", "kept", [100 * kept / (kept + removed) if kept + removed else 0.0 for kept, removed in bins])
         charts.append(histogram("Share kept at each score", [share], axis, "percent kept", y_form=decimal))
     if sum(scores.curated):
         charts.append(histogram("Curated texts by score", [BarSeries("curated", "curated", scores.curated)], axis, "documents"))
@@ -65,26 +68,33 @@ def clusters_section(clusters: ClusterFacts) -> str:
         else f"None of {plural(clusters.documents, 'document')} repeated another one."
     )
     charts = []
-    columns = [
-        (_range_name(low, high), sum(number for size, number in clusters.sizes.items() if low <= size <= high)) for low, high in CLUSTER_CLASSES
-    ]
-    while columns and not columns[-1][1]:
-        columns.pop()
-    if columns:
+    if clusters.sizes:
+        columns = [
+            (_range_name(low, high), sum(number for size, number in clusters.sizes.items() if low <= size <= high))
+            for low, high in CLUSTER_CLASSES
+            if low <= max(LEAST_CLASSES, max(clusters.sizes))
+        ]
         charts.append(column_chart("Clusters by size", columns, "documents in the cluster, the survivor included", "clusters", "removed"))
     if sum(clusters.similarities):
         bins = len(clusters.similarities)
         first = next(number for number, value in enumerate(clusters.similarities) if value)
-        first -= first % max(1, bins // 10)  # a tenth to begin with
+        first -= first % max(1, bins // 10)  # the axis begins at a whole tenth
         shown = BarSeries("near duplicates", "removed", clusters.similarities[first:])
         axis = Axis(first / bins, 1.0, "Jaccard similarity with the survivor", decimal)
         charts.append(histogram("Near duplicates by similarity", [shown], axis, "documents"))
-    largest = "".join(_cluster(cluster) for cluster in clusters.largest)
-    heading = "<h3>The largest clusters</h3>" if largest else ""
     return (
         f'<section><h2 id="duplicates">Duplicates</h2><p class="soft">{sentence}</p>'
-        f'<div class="charts">{"".join(charts)}</div>{heading}{largest}</section>'
+        f'<div class="charts">{"".join(charts)}</div>{_largest(clusters.largest)}</section>'
     )
+
+
+def _largest(clusters: Sequence[Cluster]) -> str:
+    if not clusters:
+        return ""
+    cards = [_cluster(cluster) for cluster in clusters]
+    opened, folded = "".join(cards[:OPEN_CLUSTERS]), "".join(cards[OPEN_CLUSTERS:])
+    more = f"<details><summary>{plural(len(cards) - OPEN_CLUSTERS, 'more large cluster')}</summary>{folded}</details>" if folded else ""
+    return f"<h3>The largest clusters</h3>{opened}{more}"
 
 
 def _range_name(low: int, high: int) -> str:
@@ -94,10 +104,7 @@ def _range_name(low: int, high: int) -> str:
 
 
 def _cluster(cluster: Cluster) -> str:
-    members = "".join(
-        f'<li>{_name(one.document)}<span class="number">{"exact" if one.kind == "exact" else f"similarity {one.similarity:.3f}"}</span></li>'
-        for one in cluster.duplicates
-    )
+    members = "".join(f'<li>{_name(one.document)}<span class="number">{_likeness(one)}</span></li>' for one in cluster.duplicates)
     others = cluster.size - 1 - len(cluster.duplicates)
     more = f'<li class="soft">and {count(others)} more</li>' if others else ""
     return (
@@ -105,6 +112,10 @@ def _cluster(cluster: Cluster) -> str:
         f'<p class="facts"><span>{plural(cluster.size, "document")}, of which this one stays</span></p>{excerpt_block(cluster.survivor)}'
         f'<details><summary>Removed in its favour</summary><ul class="plain">{members}{more}</ul></details></article>'
     )
+
+
+def _likeness(duplicate: Duplicate) -> str:
+    return "equal text" if duplicate.kind == "exact" else f"similarity {duplicate.similarity:.3f}"
 
 
 def _name(document: DocumentFacts) -> str:
@@ -153,8 +164,8 @@ def _overlap_table(rows: Sequence[Mapping[str, Any]]) -> str:
     )
     return (
         '<div class="scroll"><table><thead><tr><th>Benchmark</th><th class="number" colspan="2">Dirty share</th>'
-        '<th class="number">Dirty</th><th class="number">Items</th><th class="number">n</th><th class="number">Documents hit</th></tr></thead>'
-        f"<tbody>{lines}</tbody></table></div>"
+        '<th class="number">Dirty</th><th class="number">Items</th><th class="number">n</th><th class="number">Documents hit</th>'
+        f"</tr></thead><tbody>{lines}</tbody></table></div>"
     )
 
 
@@ -184,12 +195,12 @@ def training_section(training: TrainingFacts) -> str:
     charts = []
     if training.loss.values or training.validation.values:
         lines = [(training.loss, "kept", False), (training.validation, "removed", True)]
-        charts.append(line_chart("Loss", _named(lines), x_label, "nats a token").replace('class="chart"', 'class="chart wide"', 1))
+        charts.append(f'<div class="wide">{line_chart("Loss", lines, x_label, "nats a token")}</div>')
     if len(training.validation_by_source) > 1:
         curves = [(curve, SOURCE_COLOURS[number % len(SOURCE_COLOURS)], True) for number, curve in enumerate(training.validation_by_source)]
         charts.append(line_chart("Validation loss by source", curves, x_label, "nats a token"))
     if training.loss.values:
-        charts.append(line_chart("Learning rate", [(training.learning_rate, "neutral", False)], x_label, "", from_zero=True))
+        charts.append(line_chart("Learning rate", [(training.learning_rate, "neutral", False)], x_label, "of AdamW", from_zero=True))
         charts.append(line_chart("Gradient norm", [(training.gradient_norm, "neutral", False)], x_label, "before clipping", from_zero=True))
     averaged = f" Each point is the mean of {training.averaged} steps." if training.averaged > 1 else ""
     unfinished = "" if training.finished else '<p class="notice">The training has not finished.</p>'
@@ -199,16 +210,13 @@ def training_section(training: TrainingFacts) -> str:
     )
 
 
-def _named(lines: Sequence[tuple[Any, str, bool]]) -> list[tuple[Any, str, bool]]:
-    return list(lines)
-
-
 def _model(config: Mapping[str, Any]) -> str:
     if not config:
         return "Loss over the training tokens."
     return (
-        f"A GPT of {count(config['parameters'])} parameters: {config['layers']} layers of width {count(config['width'])} with "
-        f"{config['heads']} heads, a context of {count(config['context_length'])} tokens, and a vocabulary of {count(config['vocabulary_size'])}."
+        f"A GPT of {count(config['parameters'])} parameters: {config['layers']} layers of width {count(config['width'])}, "
+        f"{config['heads']} heads, a context of {count(config['context_length'])} tokens, "
+        f"a vocabulary of {count(config['vocabulary_size'])}."
     )
 
 
@@ -216,14 +224,15 @@ def _result(training: TrainingFacts) -> str:
     if not training.validation.values:
         return ""
     loss = training.validation.values[-1]
+    perplexity = f", a perplexity of {compact(math.exp(loss))}" if loss < MAX_PERPLEXITY_LOSS else ""
     bits = "" if training.bits_per_byte is None else f", {training.bits_per_byte:.3f} bits a byte of text"
     return (
-        f"<p>After {count(training.validation.tokens[-1])} tokens the validation loss is {loss:.3f} nats a token: "
-        f"a perplexity of {compact(math.exp(loss))}{bits}.</p>"
+        f"<p>After {count(training.validation.tokens[-1])} tokens the validation loss is {loss:.3f} nats a token{perplexity}{bits}.</p>"
     )
 
 
 def _generated(sample: str | None) -> str:
     if sample is None:
         return ""
-    return f'<h3>What the model writes</h3><div class="text" dir="auto" tabindex="0">{visible(sample.rstrip())}</div>'
+    text = f'<div class="text written" dir="auto" tabindex="0">{visible(sample.rstrip())}</div>'
+    return f'<h3>What the model writes</h3><div class="card">{text}</div>'

@@ -14,7 +14,7 @@ from curation.report.committed import read_published
 from curation.report.facts import Curve, TrainingFacts
 
 CURVE_POINTS = 400  # more than a laptop's chart has pixels to tell apart
-STEP_QUANTITIES = ("loss", "learning_rate", "gradient_norm")
+STEP_QUANTITIES = {"loss": "training", "learning_rate": "learning rate", "gradient_norm": "gradient norm"}  # and their curves' names
 
 
 def read_training(run: str) -> TrainingFacts | None:
@@ -36,7 +36,7 @@ def read_training(run: str) -> TrainingFacts | None:
         config=read_published(run, "model/config.json") or {},
         finished=finished,
         loss=loss,
-        validation=_curve("validation_loss", validations),
+        validation=Curve("validation", _column(validations, "tokens"), _column(validations, "validation_loss")),
         validation_by_source=_curves_by_source(validations),
         learning_rate=learning_rate,
         gradient_norm=gradient_norm,
@@ -55,7 +55,7 @@ def _read_log(path: str) -> tuple[dict[str, list[float]], list[Mapping[str, Any]
             if not line.endswith(b"\n"):
                 break
             try:
-                row = json.loads(line)
+                row = json.loads(line, parse_constant=_refuse)
                 if "validation_loss" in row:
                     validations.append(row)
                 elif "loss" in row:
@@ -66,25 +66,31 @@ def _read_log(path: str) -> tuple[dict[str, list[float]], list[Mapping[str, Any]
     return steps, validations
 
 
+def _refuse(constant: str) -> float:
+    """NaN and infinities are no JSON, and no point of a chart."""
+    raise ValueError(constant)
+
+
 def _thinned(name: str, steps: Mapping[str, Sequence[float]], averaged: int) -> Curve:
     """Means of ``averaged`` steps in a row, each at the tokens of its last step."""
     values = np.asarray(steps[name])
     starts = np.arange(0, len(values), averaged)
     if not len(starts):
-        return Curve(name, [], [])
+        return Curve(STEP_QUANTITIES[name], [], [])
     ends = np.minimum(starts + averaged, len(values))
     means = np.add.reduceat(values, starts) / (ends - starts)
-    return Curve(name, np.asarray(steps["tokens"])[ends - 1].tolist(), means.tolist())
+    return Curve(STEP_QUANTITIES[name], np.asarray(steps["tokens"])[ends - 1].tolist(), means.tolist())
 
 
-def _curve(name: str, rows: Sequence[Mapping[str, Any]]) -> Curve:
-    return Curve(name, [float(row["tokens"]) for row in rows], [float(row[name]) for row in rows])
+def _column(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:
+    return [float(row[name]) for row in rows]
 
 
 def _curves_by_source(rows: Sequence[Mapping[str, Any]]) -> list[Curve]:
-    sources = sorted({source for row in rows for source in row.get("source_losses", {})})
+    """Validation losses of each source, by name."""
+    sources = sorted({source for row in rows for source in row["source_losses"]})
     curves = []
     for source in sources:
-        own = [row for row in rows if source in row.get("source_losses", {})]
-        curves.append(Curve(source, [float(row["tokens"]) for row in own], [float(row["source_losses"][source]) for row in own]))
+        own = [row for row in rows if source in row["source_losses"]]
+        curves.append(Curve(source, _column(own, "tokens"), [float(row["source_losses"][source]) for row in own]))
     return curves

@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
-from typing import IO
+from typing import IO, Any
 
 from curation.recipe import CrawlLimits
 
@@ -46,16 +46,11 @@ def is_gzip(stream: IO[bytes]) -> bool:
     return stream.read(2) == GZIP_MAGIC[:2]
 
 
-def plain_blocks(stream: IO[bytes], start: int, end: int | None) -> Iterator[Block]:
-    """Blocks of the bytes [start, end) of an uncompressed file."""
+def plain_blocks(stream: IO[bytes], start: int) -> Iterator[Block]:
+    """Blocks of an uncompressed file, from ``start`` on."""
     stream.seek(start)
-    offset = start
-    while end is None or offset < end:
-        data = stream.read(BLOCK_BYTES if end is None else min(BLOCK_BYTES, end - offset))
-        if not data:
-            return
+    while data := stream.read(BLOCK_BYTES):
         yield Block(data)
-        offset += len(data)
 
 
 class _Cursor:
@@ -89,11 +84,11 @@ class _Cursor:
         self.offset, self.buffer = offset, b""
 
 
-def gzip_blocks(stream: IO[bytes], start: int, end: int | None, limits: CrawlLimits) -> Iterator[Block]:
-    """Blocks of the gzip members that begin in [start, end)."""
+def gzip_blocks(stream: IO[bytes], start: int, limits: CrawlLimits) -> Iterator[Block]:
+    """Blocks of the gzip members from file offset ``start`` on."""
     cursor = _Cursor(stream)
     cursor.seek(start)
-    while end is None or cursor.offset < end:
+    while True:
         while len(cursor.buffer) < len(GZIP_MAGIC) and cursor.fill():
             pass
         if not cursor.buffer.strip(b"\0"):  # zero padding and the end of the file
@@ -146,15 +141,10 @@ class _Member:
     def read(self) -> bytes:
         """The next ``BLOCK_BYTES``, or less at the member's end."""
         block = bytearray()
-        try:
-            while len(block) < BLOCK_BYTES and self.broken is None and not self._inflater.eof:
-                self._inflate(block)
-        except zlib.error as error:
-            self.broken = f"damaged gzip member ({str(error).partition(': ')[2] or error})"
+        while len(block) < BLOCK_BYTES and self.broken is None and not self._inflater.eof:
+            self._inflate(block)
         self._produced += len(block)
         self.finished = self._inflater.eof or self.broken is not None
-        if self._inflater.eof:
-            self._cursor.give_back(self._inflater.unused_data)
         return bytes(block)
 
     def _inflate(self, block: bytearray) -> None:
@@ -162,10 +152,32 @@ class _Member:
         if not cursor.buffer and not cursor.fill():
             self.broken = TRUNCATED_MEMBER
             return
-        block += self._inflater.decompress(cursor.take(), BLOCK_BYTES - len(block))
-        cursor.give_back(self._inflater.unconsumed_tail)
+        raw, before = cursor.take(), self._inflater.copy()
+        try:
+            block += self._inflater.decompress(raw, BLOCK_BYTES - len(block))
+        except zlib.error as error:
+            self.broken = f"damaged gzip member ({str(error).partition(': ')[2] or error})"
+            block += _salvage(before, raw, BLOCK_BYTES - len(block))
+            return
+        # At the member's end unconsumed_tail can hold what unused_data holds, too.
+        cursor.give_back(self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail)
         if self._produced + len(block) > max(RATIO_FLOOR_BYTES, (cursor.offset - self._start) * self._ratio):
             self.broken = f"decompresses to more than {self._ratio} times its size"
+
+
+def _salvage(inflater: Any, raw: bytes, room: int) -> bytes:
+    """What inflates before the error that ``raw`` leads to; zlib keeps the output of a failed call to itself."""
+    salvaged = bytearray()
+    size = len(raw)
+    while size and raw and len(salvaged) < room:
+        attempt = inflater.copy()
+        try:
+            salvaged += attempt.decompress(raw[:size], room - len(salvaged))
+        except zlib.error:
+            size //= 16
+        else:
+            inflater, raw = attempt, attempt.unconsumed_tail + raw[size:]
+    return bytes(salvaged)
 
 
 def _seek_next_member(cursor: _Cursor, after: int) -> bool:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-_STATUS_LINE = re.compile(rb"\s*HTTP(?:/\d+(?:\.\d+)?)?\s+(\d{3})\b", re.IGNORECASE)
+MAX_HEADER_BYTES = 256 * 1024  # Chromium reads no more of a response header
+ZSTD_MAX_WINDOW_BYTES = 8 << 20  # RFC 8878, section 3.1.1.1.2
+ZSTD_SLICE_BYTES = 256  # decompresses to at most 64 blocks of 128 KiB (RFC 8878, section 3.1.1.2)
+TEXT_PROBE_BYTES = 1024  # our choice: coded data shows what it is far earlier
+GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+CUT_SHORT = "the coded body is cut short"
+
+# Servers swap code and reason, leave the version out, or speak ICY; HTTP/2 has no reason.
+_STATUS_LINE = re.compile(rb"\s*(?:HTTP(?:/\d+(?:\.\d+)?)?|ICY)[ \t]+([^\r\n]*)", re.IGNORECASE)
+_STATUS_CODE = re.compile(rb"(?<!\S)[1-9]\d\d(?!\S)")
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _CHUNK_SIZE = re.compile(rb"\s*([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([^\s\"';,]+)", re.IGNORECASE)
+_CONTROLS = frozenset(range(0x20)) - frozenset(b"\t\n\f\r\x1b")  # the escape character is part of ISO-2022 text
 _MEDIA_TYPE = re.compile(r"\s*([a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64})", re.IGNORECASE)
 
 
@@ -52,7 +61,7 @@ def parse_headers(raw: bytes) -> list[tuple[str, str]]:
     for line in re.split(r"\r?\n", text):
         if line[:1] in (" ", "\t") and headers:
             name, value = headers[-1]
-            headers[-1] = (name, f"{value} {line.strip()}")
+            headers[-1] = (name, f"{value} {line.strip()}".strip())
             continue
         name, colon, value = line.partition(":")
         if colon and name.strip():
@@ -65,11 +74,14 @@ def parse_response(block: bytes, body_limit: int) -> HttpResponse:
     match = _STATUS_LINE.match(block)
     if not match:
         return HttpResponse(None, [], block[:body_limit], "no HTTP status line", len(block) > body_limit)
-    end = _HEADER_END.search(block)
+    code = _STATUS_CODE.search(match.group(1))
+    status = int(code.group()) if code else None
+    end = _HEADER_END.search(block, 0, MAX_HEADER_BYTES)
     if end is None:
-        return HttpResponse(int(match.group(1)), parse_headers(block), b"", "the HTTP header does not end")
+        headers = parse_headers(block[:MAX_HEADER_BYTES].partition(b"\n")[2])
+        return HttpResponse(status, headers, b"", "the HTTP header does not end")
     headers = parse_headers(block[: end.start()].partition(b"\n")[2])
-    response = HttpResponse(int(match.group(1)), headers, block[end.end() :])
+    response = HttpResponse(status, headers, block[end.end() :])
     body, problem = response.body, None
     if "chunked" in (response.header("transfer-encoding") or "").lower():
         body, problem = _join_chunks(body)
@@ -102,52 +114,84 @@ def _join_chunks(body: bytes) -> tuple[bytes, str | None]:
 
 
 def _undo_coding(coding: str, body: bytes, limit: int) -> tuple[bytes, str | None]:
-    """Decode one content coding, up to one byte over the limit."""
+    """Decode one content coding, up to one byte over the limit.
+
+    Many archives store the decoded body under the original header, so text that cannot be decoded is
+    taken for what it is. Magic bytes tell for gzip and zstd; deflate and brotli have none.
+    """
     if not body or coding in ("", "identity", "none"):
         return body, None
-    if coding in ("gzip", "x-gzip"):
-        # Many archives store the decoded body under the original header.
-        return _inflate(body, 31, limit) if body[:2] == b"\x1f\x8b" else (body, None)
+    if coding in ("gzip", "x-gzip") and body.startswith(GZIP_MAGIC):
+        return _inflate(body, 31, limit)
+    if coding == "zstd" and body.startswith(ZSTD_MAGIC):
+        return _decode_zstandard(body, limit)
     if coding == "deflate":
         decoded, problem = _inflate(body, 15, limit)
         if problem and not decoded:
-            decoded, problem = _inflate(body, -15, limit)
-        return (decoded, problem) if decoded else (body, None)
-    if coding == "br":
-        return _decode_brotli(body, limit)
-    if coding == "zstd":
-        return _decode_zstandard(body, limit)
-    return body, f"unknown content coding {coding[:20]!r}"
+            decoded, problem = _inflate(body, -15, limit)  # many servers leave the zlib wrapper out
+    elif coding == "br":
+        decoded, problem = _decode_brotli(body, limit)
+    else:
+        return body, None if _is_text(body) else "the body is not coded as its header says"
+    return (body, None) if problem and _is_text(body) else (decoded, problem)
+
+
+def _is_text(body: bytes) -> bool:
+    """Whether the beginning reads as markup or UTF-8, without control characters but white space."""
+    probe = body[:TEXT_PROBE_BYTES]
+    if not _CONTROLS.isdisjoint(probe):
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(probe)  # may end within a character
+    except UnicodeDecodeError:
+        return probe.lstrip().startswith(b"<")
+    return True
 
 
 def _inflate(body: bytes, window_bits: int, limit: int) -> tuple[bytes, str | None]:
-    inflater = zlib.decompressobj(wbits=window_bits)
-    return _decode(lambda: inflater.decompress(body, limit + 1), lambda: inflater.eof, limit)
+    """Inflate; further gzip members are part of the body (RFC 1952, section 2.2)."""
+    decoded = bytearray()
+    while True:
+        inflater = zlib.decompressobj(wbits=window_bits)
+        try:
+            decoded += inflater.decompress(body, limit + 1 - len(decoded))
+        except zlib.error as error:
+            return bytes(decoded), f"the content coding is broken ({error})"
+        if len(decoded) > limit:
+            return bytes(decoded), None
+        if not inflater.eof:
+            return bytes(decoded), CUT_SHORT
+        body = inflater.unused_data
+        if not body.startswith(GZIP_MAGIC):
+            return bytes(decoded), None
 
 
 def _decode_brotli(body: bytes, limit: int) -> tuple[bytes, str | None]:
     import brotli
 
     decoder = brotli.Decompressor()
-    decoded, problem = _decode(lambda: decoder.process(body, output_buffer_limit=limit + 1), decoder.is_finished, limit)
-    # Stored decoded under the original header: brotli has no magic, so a failure on text tells.
-    return (body, None) if problem and not decoded else (decoded, problem)
+    try:
+        decoded: bytes = decoder.process(body, output_buffer_limit=limit + 1)
+    except brotli.error as error:
+        return b"", f"the content coding is broken ({error})"
+    return decoded, None if decoder.is_finished() or len(decoded) > limit else CUT_SHORT
 
 
 def _decode_zstandard(body: bytes, limit: int) -> tuple[bytes, str | None]:
     import zstandard
 
-    if body[:4] != b"\x28\xb5\x2f\xfd":
-        return body, None
-    reader = zstandard.ZstdDecompressor(max_window_size=8 << 20).stream_reader(body)  # RFC 8878, 3.1.1.1.2: 8 MiB
-    return _decode(lambda: reader.read(limit + 1), lambda: True, limit)
-
-
-def _decode(step: Callable[[], bytes], finished: Callable[[], Any], limit: int) -> tuple[bytes, str | None]:
-    try:
-        decoded = step()
-    except Exception as error:  # each decoder has an error class of its own, none of them public API
-        return b"", f"the content coding is broken ({str(error)[:80]})"
-    if len(decoded) <= limit and not finished():
-        return decoded, "the coded body is cut short"
-    return decoded, None
+    decompressor = zstandard.ZstdDecompressor(max_window_size=ZSTD_MAX_WINDOW_BYTES)
+    frame = decompressor.decompressobj()
+    decoded = bytearray()
+    for start in range(0, len(body), ZSTD_SLICE_BYTES):
+        coded = body[start : start + ZSTD_SLICE_BYTES]
+        try:
+            while coded:  # further frames are part of the body (RFC 8878, section 3.1)
+                frame = decompressor.decompressobj() if frame.eof else frame
+                decoded += frame.decompress(coded)
+                coded = frame.unused_data
+        except zstandard.ZstdError as error:
+            return bytes(decoded), f"the content coding is broken ({error})"
+        if len(decoded) > limit:
+            return bytes(decoded), None
+    return bytes(decoded), None if frame.eof else CUT_SHORT

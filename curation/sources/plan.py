@@ -7,6 +7,7 @@ only look like a record. Segments depend on the file alone, never on the number 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -14,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation import storage
+from curation.errors import InputError
 from curation.recipe import MIB, CrawlLimits
-from curation.sources.warc import Frame, read_frames, record_headers
+from curation.sources.frames import Frame, read_frames, record_headers
 
 PAGE_TYPES = ("response", "conversion")  # record types that can become documents
 SEGMENTS_PER_FILE = 16  # our choice: enough for the cores of one machine to share one file
 MIN_SEGMENT_BYTES = MIB // 2  # below this, starting and committing cost more than they spread
 MAX_SEGMENT_BYTES = 64 * MIB  # about two minutes of extraction, the most that a crash can cost
+_ID_DRESSING = re.compile("^urn:uuid:", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,10 @@ def plan_file(path: str, limits: CrawlLimits) -> FilePlan:
     Raises:
         InputError: the file is missing, empty, or holds no WARC record.
     """
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"the name of {path!a} is no UTF-8, so no document can name its file; rename it") from error
     stored = storage.hash_file(path)
     target = min(max(stored.bytes // SEGMENTS_PER_FILE, MIN_SEGMENT_BYTES), MAX_SEGMENT_BYTES)
     segments: list[Segment] = []
@@ -74,9 +81,14 @@ def plan_file(path: str, limits: CrawlLimits) -> FilePlan:
 
 
 def page_record_id(frame: Frame) -> str | None:
-    """The record id of a page ("" if it has none); None for other records."""
+    """The bare record id of a page ("" if it has none); None for other records."""
     headers = record_headers(frame)
-    return headers.get("warc-record-id", "").strip("<>") if headers.get("warc-type", "").lower() in PAGE_TYPES else None
+    return bare_id(headers.get("warc-record-id", "")) if headers.get("warc-type", "").lower() in PAGE_TYPES else None
+
+
+def bare_id(record_id: str) -> str:
+    """``a1b2`` from ``<urn:uuid:a1b2>``; ids that differ in their dressing alone become one."""
+    return _ID_DRESSING.sub("", record_id.strip("<>"))
 
 
 def hash_id(record_id: str) -> int:
@@ -98,6 +110,7 @@ def limit_segments(segments: list[Segment], limit: int | None) -> list[Segment]:
     for segment in segments:
         if limit <= 0:
             break
-        limited.append(replace(segment, max_pages=min(limit, segment.pages)))
+        # A segment that is read whole is the same work item as without a limit, and is not done again.
+        limited.append(replace(segment, max_pages=limit) if limit < segment.pages else segment)
         limit -= segment.pages
     return limited
