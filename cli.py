@@ -308,9 +308,9 @@ def _funnel(results: list[StageResult]) -> list[str]:
     rows = [["stage", "in", "kept", "changed", "removed", "quarantined", "characters out"]]
     for result in results:
         counts = result.counts
-        gone = [counts.removed.total(), counts.quarantined.total()]
+        numbers = [counts.entered, counts.kept, counts.changed, counts.removed.total(), counts.quarantined.total()]
         if counts.entered:
-            rows.append([result.stage, *(f"{number:,}" for number in (counts.entered, counts.kept, counts.changed, *gone, counts.characters_out))])
+            rows.append([result.stage, *(f"{number:,}" for number in (*numbers, counts.characters_out))])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
 

@@ -28,7 +28,7 @@ _VERSION = re.compile(rb"WARC/\d\.\d{1,2}\r?\n", re.IGNORECASE)
 _NEXT_VERSION = re.compile(rb"(?:(?<=\n)WARC/\d\.\d{1,2}\r?\n|WARC/\d\.\d{1,2}\r?\n(?=[a-z-]{1,40}:))", re.IGNORECASE)
 _EARLY_VERSION = re.compile(rb"\r?\n\r?\n(?=WARC/\d\.\d{1,2}\r?\n)", re.IGNORECASE)
 _RECORD_END = re.compile(rb"\r?\n\r?\n|(?:\r?\n)?WARC/\d\.\d{1,2}\r?\n", re.IGNORECASE)
-_CONTENT_LENGTH = re.compile(rb"^content-length[ \t]*:\s*(\d{1,18})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_CONTENT_LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(?:\r?\n[ \t]+)?(\d{1,18})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _BLANKS = re.compile(rb"[\r\n\t ]*")
 _VERSION_BYTES = 12  # the longest version line, "WARC/0.17" CR LF, and one more

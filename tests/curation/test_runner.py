@@ -348,12 +348,12 @@ def test_same_bytes_in_any_environment(real: Bench) -> None:
 
 
 def test_documents_that_kill_their_worker(real: Bench) -> None:
-    result = real.go(shards_of(real.folder, [["CRASH", *["text"] * 4, "CRASH"], ["text"]]), workers=2)
+    result = real.go(shards_of(real.folder, [["CRASH", *["text"] * 4, "CRASH"], ["text"] * 40]), workers=2)
     assert result.failures == []
-    assert (result.counts.entered, result.counts.kept, dict(result.counts.quarantined)) == (7, 5, {"worker_killed": 2})
+    assert (result.counts.entered, result.counts.kept, dict(result.counts.quarantined)) == (46, 44, {"worker_killed": 2})
     fates = table(real.run, "small", "ledger").select("id", "action", "reason").rows()
     assert fates == [("d0", "quarantined", "worker_killed"), ("d5", "quarantined", "worker_killed")]
-    assert table(real.run, "small", "documents").height == 5
+    assert table(real.run, "small", "documents").height == 44
 
 
 def test_worker_killed_from_outside_costs_nobody_anything(real: Bench) -> None:

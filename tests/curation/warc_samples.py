@@ -6,6 +6,9 @@ import gzip
 import random
 from pathlib import Path
 
+from curation.recipe import CrawlLimits
+from curation.sources.warc import Record, read_records
+
 HTML_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
 WORDS = ["river", "bridge", "morning", "letter", "window", "garden", "station", "teacher", "market", "winter", "harbour", "engine"]
 
@@ -61,3 +64,13 @@ def write(path: Path, content: bytes) -> str:
     """Write a file and return its path as the reader takes it."""
     path.write_bytes(content)
     return str(path)
+
+
+def records_of(content: bytes, folder: Path, **limits: int) -> list[Record]:
+    """Records of a file with that content."""
+    return list(read_records(write(folder / "records.warc", content), limits=CrawlLimits(**limits)))
+
+
+def ids(records: list[Record]) -> list[str | None]:
+    """Their ids."""
+    return [record.record_id for record in records]
