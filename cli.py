@@ -130,9 +130,12 @@ def execute(options: argparse.Namespace, signals: StopSignals) -> int:
         return _dry_run(options, recipe, stages)
     context = RunContext(options.run, options.workers, Progress(options.quiet))
     with run_lock(options.run):
-        storage.remove_temporary_files(options.run)
-        storage.commit_bytes(storage.join(options.run, "recipe.yaml"), recipe_yaml(recipe))
-        return _run_stages(options, recipe, stages, context, signals)
+        storage.remove_temporary_files(options.run)  # of a run that was killed
+        try:
+            storage.commit_bytes(storage.join(options.run, "recipe.yaml"), recipe_yaml(recipe))
+            return _run_stages(options, recipe, stages, context, signals)
+        finally:
+            storage.remove_temporary_files(options.run)  # of workers that were stopped while they wrote
 
 
 def _run_stages(
