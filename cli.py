@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from curation.errors import EXIT_DONE, EXIT_FAILED, InputError, PipelineError, UsageError
@@ -20,7 +20,6 @@ from curation.signals import StopSignals
 if TYPE_CHECKING:  # imports that cost time stay out of --help
     from curation.recipe import Recipe
     from curation.runner import RunContext, StageResult
-    from curation.shards import Shard
     from curation.stage import Stage
 
 STAGES = ("crawl", "filter", "dedup", "decontaminate", "tokenize", "train", "report")
@@ -168,41 +167,62 @@ def _run_stages(
 
 def _run_one(
     name: str, options: argparse.Namespace, recipe: Recipe, context: RunContext, signals: StopSignals, details: dict[str, Any]
-) -> list[StageResult]:
-    """Run one stage and what it needs imported; returns the results of each."""
+) -> Iterator[StageResult]:
+    """Run one stage and what it needs imported; yields the result of each as soon as it is there."""
+    from curation.finished import check_current
+
     if name == "crawl":
         from curation.crawl import run_crawl
 
-        return [run_crawl(recipe.crawl, getattr(options, "files", None) or recipe.inputs, context, options.limit)]
-    if name == "train":
-        from curation.finished import check_current
+        yield run_crawl(recipe.crawl, options.files or recipe.inputs, context, options.limit)
+    elif name == "train":
         from trainer.run import run_train
 
         check_current(context.folder, "tokenize")
-        return [run_train(recipe.train, recipe.seed, context, signals, details)]
-    if name == "report":
+        yield run_train(recipe.train, recipe.seed, context, signals, details)
+    elif name == "report":
         from curation.report import run_report
 
-        return [run_report(recipe.report, context)]
-    from curation.finished import limit_shards
+        yield run_report(recipe.report, context)
+    else:
+        yield from _run_documents_stage(name, options, recipe, context)
+
+
+def _run_documents_stage(name: str, options: argparse.Namespace, recipe: Recipe, context: RunContext) -> Iterator[StageResult]:
+    """Import what the stage reads beside or instead of the stage before it, then run the stage."""
+    from curation.finished import committed_shards, limit_shards
+    from curation.importing import ImportSettings, run_import
     from curation.runner import run_stage
 
-    results, shards = _input_shards(name, options, context)
-    if options.command != "run":
+    places, files = _inputs_of(name, options, context)
+    shards = [shard for place in places for shard in committed_shards(*place)]
+    if files:
+        yield run_import(f"{name}/input", files, ImportSettings(), context, options.limit)
+        shards += committed_shards(context.folder, f"{name}/input")
+    if options.command != "run":  # there, the limit is the crawl's
         shards = limit_shards(shards, options.limit)
     if name == "filter" and recipe.filter.positives:
-        from curation.finished import committed_shards
-        from curation.importing import ImportSettings, run_import
-
         settings = ImportSettings(recipe.filter.positive_source, normalise=True)
-        results.append(run_import("filter/positives", recipe.filter.positives, settings, context))
-        shards = shards + committed_shards(context.folder, "filter/positives")
-    results.append(run_stage(_stage(name, recipe), shards, context))
+        yield run_import("filter/positives", recipe.filter.positives, settings, context)
+        shards += committed_shards(context.folder, "filter/positives")
+    yield run_stage(_stage(name, recipe), shards, context)
     if name == "tokenize":
         from trainer.run import check_tokens
 
         check_tokens(context.folder, recipe.train if options.command == "run" else None)
-    return results
+
+
+def _inputs_of(name: str, options: argparse.Namespace, context: RunContext) -> tuple[list[tuple[str, str]], list[str]]:
+    """The finished stages (run, stage) that a stage reads, and the files to import."""
+    from curation.finished import check_current, finished_stage_of
+
+    paths: list[str] = getattr(options, "input", None) or []
+    if not paths:
+        before = STAGES[STAGES.index(name) - 1]
+        check_current(context.folder, before)
+        return [(context.folder, before)], []
+    places = {path: finished_stage_of(path) for path in paths}
+    return [place for place in dict.fromkeys(places.values()) if place], [path for path, place in places.items() if place is None]
 
 
 def _stage(name: str, recipe: Recipe) -> Stage:
@@ -222,25 +242,6 @@ def _stage(name: str, recipe: Recipe) -> Stage:
     from trainer.tokenize_stage import TokenizeStage
 
     return TokenizeStage(recipe.tokenize, recipe.seed)
-
-
-def _input_shards(name: str, options: argparse.Namespace, context: RunContext) -> tuple[list[StageResult], list[Shard]]:
-    """Shards that a stage reads: the stage before it, another run's stage, or imported files."""
-    from curation.finished import check_current, committed_shards, finished_stage_of
-    from curation.importing import ImportSettings, run_import
-
-    paths: list[str] = getattr(options, "input", None) or []
-    if not paths:
-        before = STAGES[STAGES.index(name) - 1]
-        check_current(context.folder, before)
-        return [], committed_shards(context.folder, before)
-    places = {path: finished_stage_of(path) for path in paths}
-    shards = [shard for place in dict.fromkeys(places.values()) if place for shard in committed_shards(*place)]
-    files = [path for path, place in places.items() if place is None]
-    if not files:
-        return [], shards
-    results = [run_import(f"{name}/input", files, ImportSettings(), context, options.limit)]
-    return results, shards + committed_shards(context.folder, f"{name}/input")
 
 
 # --- what is said before and after ------------------------------------------------------------------

@@ -9,6 +9,8 @@ from curation import storage
 from curation.errors import InputError
 from curation.shards import Manifest, ManifestFile, Shard, read_sealed
 
+TRAIN = "train"  # the one stage whose output is a model instead of shards
+
 
 def stage_file(run: str, stage: str) -> str:
     """The file that says that a stage is finished, and which parts it has."""
@@ -22,6 +24,21 @@ def read_stage_file(run: str, stage: str) -> dict[str, Any] | None:
         IntegrityError: the file is damaged.
     """
     path = stage_file(run, stage)
+    return read_sealed(path) if storage.exists(path) else None
+
+
+def model_manifest_file(run: str) -> str:
+    """The file that vouches for a finished training; training has no parts and so no stage file."""
+    return storage.join(run, "model", "manifest.json")
+
+
+def read_model_manifest(run: str) -> dict[str, Any] | None:
+    """What vouches for the model of a run; None if its training has not finished.
+
+    Raises:
+        IntegrityError: the file is damaged.
+    """
+    path = model_manifest_file(run)
     return read_sealed(path) if storage.exists(path) else None
 
 
@@ -73,7 +90,7 @@ def check_current(run: str, stage: str) -> None:
     Raises:
         InputError: a stage before it was made anew since, or is unfinished.
     """
-    finished = read_stage_file(run, stage) or {"upstream": {}}
+    finished = (read_model_manifest(run) if stage == TRAIN else read_stage_file(run, stage)) or {"upstream": {}}
     for name, seal in finished["upstream"].items():
         before = read_stage_file(run, name)
         if before is None and not storage.exists(storage.join(run, name, "manifests")):
@@ -81,6 +98,15 @@ def check_current(run: str, stage: str) -> None:
         if before is None or before["seal"] != seal:
             raise InputError(f"{storage.join(run, stage)} was made from another output of {name}; run the stage {stage} again")
         check_current(run, name)
+
+
+def is_current(run: str, stage: str) -> bool:
+    """Whether ``check_current`` has nothing to say."""
+    try:
+        check_current(run, stage)
+    except InputError:
+        return False
+    return True
 
 
 def limit_shards(shards: list[Shard], limit: int | None) -> list[Shard]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import hashlib
+import io
 import os
 import uuid
 from collections.abc import Iterator
@@ -132,6 +133,38 @@ def read_bytes(path: str) -> bytes:
             raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 
 
+class _RemoteStream(io.RawIOBase):
+    """A stream of an fsspec library, whose errors while reading become ``OSError``, as with local files."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._stream.seekable()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._stream.read(size)
+        except OSError:
+            raise
+        except Exception as error:
+            raise OSError((str(error).splitlines() or [type(error).__name__])[0]) from error
+
+    def readinto(self, buffer: Any) -> int:
+        content = self.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+
 @contextlib.contextmanager
 def open_binary(path: str) -> Iterator[IO[bytes]]:
     """Open a local path or fsspec URL for reading, seekable where the store allows it."""
@@ -146,7 +179,8 @@ def open_binary(path: str) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise InputError(f"cannot open {path}: {error.strerror or error}") from error
     with stream:
-        yield stream
+        content: Any = _RemoteStream(stream) if is_remote(path) else stream
+        yield content
 
 
 def exists(path: str) -> bool:

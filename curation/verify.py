@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from curation import storage
 from curation.errors import InputError, PipelineError
 from curation.explain import STAGE_FOLDERS
-from curation.finished import committed_manifests, prepared_files, read_stage_file, stage_file
+from curation.finished import TRAIN, committed_manifests, prepared_files, read_model_manifest, read_stage_file, stage_file
 from curation.ledger import Counts
 from curation.shards import ManifestFile, file_is_intact
 
@@ -35,14 +34,14 @@ def verify_run(run: str) -> tuple[int, list[str]]:
         files = [file for manifest in manifests for file in manifest.files] + prepared
         checked += 1 + len(manifests) + len(files) + bool(prepared)
         problems += _damaged(run, files, stage)
-    model = storage.join(run, "model", "manifest.json")
-    if storage.exists(model):
-        try:
-            files = [ManifestFile(**file) for file in json.loads(storage.read_bytes(model))["files"]]
-        except (ValueError, KeyError, TypeError) as error:
-            return checked, [*problems, f"{model} is damaged ({error!r}); run the stage train again"]
+    try:
+        model = read_model_manifest(run)
+    except PipelineError as error:
+        return checked, [*problems, str(error)]
+    if model is not None:
+        files = [ManifestFile(**file) for file in model["files"]]
         checked += 1 + len(files)
-        problems += _damaged(run, files, "train")
+        problems += _damaged(run, files, TRAIN)
     return checked, problems
 
 

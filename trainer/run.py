@@ -11,19 +11,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from curation import storage
-from curation.errors import UsageError
-from curation.finished import committed_manifests
+from curation.errors import IntegrityError, UsageError
+from curation.finished import TRAIN, committed_manifests, model_manifest_file, read_model_manifest, read_stage_file
 from curation.ledger import Counts
 from curation.recipe import TrainSettings
 from curation.runner import RunContext, StageResult, library_versions
-from curation.shards import ManifestFile, canonical_json, file_is_intact, fingerprint_of
+from curation.shards import ManifestFile, canonical_json, file_is_intact, fingerprint_of, sealed_json
 from trainer.presets import preset
 from trainer.split import check_split
 
-STAGE = "train"
+STAGE = TRAIN
 VERSION = 1
 LIBRARIES = ("torch", "safetensors")
-MANIFEST = "manifest.json"
 IDENTITY = "run.json"  # written first: which run the checkpoints of a model folder belong to
 
 
@@ -67,7 +66,7 @@ def run_train(settings: TrainSettings, seed: int, context: RunContext, stopping:
         "tokens": sorted((file.name, file.sha256) for file in tokens),
     })
     folder = storage.local_path(storage.join(context.folder, "model"))
-    summary = _finished_summary(context.folder, folder, fingerprint)
+    summary = _finished_summary(context.folder, fingerprint)
     reused = summary is not None
     if summary is None:
         _set_other_model_aside(folder, fingerprint, context)
@@ -106,9 +105,16 @@ def _train(
         )
     summary["checkpoint"] = Path(summary["checkpoint"]).name
     summary["sample"] = Path(summary["sample"]).name
-    files = [_manifest_file(folder, path) for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in (IDENTITY, MANIFEST)]
-    manifest = {"stage": STAGE, "version": VERSION, "fingerprint": fingerprint, "files": [asdict(file) for file in files], "summary": summary}
-    storage.commit_bytes(str(folder / MANIFEST), canonical_json(manifest))
+    tokenize = read_stage_file(context.folder, "tokenize") or {}
+    manifest = {
+        "stage": STAGE,
+        "version": VERSION,
+        "fingerprint": fingerprint,
+        "upstream": {"tokenize": tokenize["seal"]},
+        "files": [asdict(_manifest_file(folder, path)) for path in sorted(folder.rglob("*")) if path.is_file() and path.name != IDENTITY],
+        "summary": summary,
+    }
+    storage.commit_bytes(model_manifest_file(context.folder), sealed_json(manifest))
     return summary
 
 
@@ -117,26 +123,25 @@ def _manifest_file(folder: Path, path: Path) -> ManifestFile:
     return ManifestFile(f"model/{path.relative_to(folder).as_posix()}", 0, stored.bytes, stored.sha256)
 
 
-def _finished_summary(run: str, folder: Path, fingerprint: str) -> dict[str, Any] | None:
+def _finished_summary(run: str, fingerprint: str) -> dict[str, Any] | None:
     """Summary of a training that is done under the same fingerprint and intact; else None."""
-    path = str(folder / MANIFEST)
-    if not storage.exists(path):
-        return None
     try:
-        manifest = json.loads(storage.read_bytes(path))
-        files = [ManifestFile(**file) for file in manifest["files"]]
-        if manifest["fingerprint"] != fingerprint or not all(file_is_intact(storage.join(run, file.name), file) for file in files):
-            return None
-        summary: dict[str, Any] = manifest["summary"]
-        return summary
-    except (ValueError, KeyError, TypeError):
+        manifest = read_model_manifest(run)
+    except IntegrityError:
+        return None  # vouches for nothing: the newest checkpoint is taken up again
+    if manifest is None or manifest["fingerprint"] != fingerprint:
         return None
+    files = [ManifestFile(**file) for file in manifest["files"]]
+    if not all(file_is_intact(storage.join(run, file.name), file) for file in files):
+        return None
+    summary: dict[str, Any] = manifest["summary"]
+    return summary
 
 
 def _set_other_model_aside(folder: Path, fingerprint: str, context: RunContext) -> None:
     """A model of another recipe or other tokens cost somebody time: it is renamed, never deleted."""
     identity = folder / IDENTITY
-    storage.remove(str(folder / MANIFEST))
+    storage.remove(model_manifest_file(context.folder))
     if not identity.exists():
         return
     try:

@@ -11,9 +11,8 @@ import numpy.typing as npt
 import polars as pl
 
 from curation import storage
-from curation.errors import InputError
 from curation.explain import finished_stages
-from curation.finished import check_current, committed_manifests, read_stage_file
+from curation.finished import committed_manifests, is_current, read_stage_file
 from curation.ledger import Action, Counts, Reason
 from curation.recipe import ReportSettings
 from curation.report.committed import find_documents, read_columns, read_published, tables_of
@@ -64,16 +63,8 @@ def _stage_facts(run: str, stage: str, manifests: Sequence[Manifest]) -> StageFa
         _changed_by_reason(run, manifests),
         sum(file.rows for file in tables) if tables else None,
         finished.get("failures", []),
-        _is_outdated(run, stage),
+        not is_current(run, stage),
     )
-
-
-def _is_outdated(run: str, stage: str) -> bool:
-    try:
-        check_current(run, stage)
-    except InputError:
-        return True
-    return False
 
 
 def _changed_by_reason(run: str, manifests: Sequence[Manifest]) -> Counter[str]:

@@ -125,6 +125,7 @@ class TrainingFacts:
 
     config: Mapping[str, Any]
     finished: bool
+    outdated: bool  # made from other tokens than those that the run now holds
     loss: Curve
     validation: Curve
     validation_by_source: list[Curve]

@@ -8,6 +8,7 @@ from typing import Any
 
 from curation.report.charts import Axis, BarSeries, column_chart, decimal, histogram, line_chart, stacked_bar
 from curation.report.facts import Cluster, ClusterFacts, DocumentFacts, Duplicate, OverlapFacts, ScoreFacts, TokenFacts, TrainingFacts
+from curation.report.funnel import OUTDATED
 from curation.report.markup import compact, count, isolated, percent, plural, visible
 
 CLUSTER_CLASSES = ((2, 2), (3, 3), (4, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, 1000), (1001, 10**18))
@@ -203,9 +204,9 @@ def training_section(training: TrainingFacts) -> str:
         charts.append(line_chart("Learning rate", [(training.learning_rate, "neutral", False)], x_label, "of AdamW", from_zero=True))
         charts.append(line_chart("Gradient norm", [(training.gradient_norm, "neutral", False)], x_label, "before clipping", from_zero=True))
     averaged = f" Each point is the mean of {training.averaged} steps." if training.averaged > 1 else ""
-    unfinished = "" if training.finished else '<p class="notice">The training has not finished.</p>'
+    notice = OUTDATED if training.outdated else "" if training.finished else '<p class="notice">The training has not finished.</p>'
     return (
-        f'<section><h2 id="training">Training</h2><p class="soft">{_model(training.config)}{averaged}</p>{unfinished}'
+        f'<section><h2 id="training">Training</h2><p class="soft">{_model(training.config)}{averaged}</p>{notice}'
         f'<div class="charts">{"".join(charts)}</div>{_result(training)}{_generated(training.sample)}</section>'
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from curation import storage
 from curation.errors import IntegrityError
+from curation.finished import TRAIN, is_current, read_model_manifest
 from curation.report.committed import read_published
 from curation.report.facts import Curve, TrainingFacts
 
@@ -28,13 +29,14 @@ def read_training(run: str) -> TrainingFacts | None:
         return None
     steps, validations = _read_log(path)
     sample_path = storage.join(run, "model", "sample.txt")
-    finished = read_published(run, "model/manifest.json") is not None
+    finished = read_model_manifest(run) is not None
     sample = storage.read_bytes(sample_path).decode("utf-8", "replace") if finished and storage.exists(sample_path) else None
     averaged = -(-len(steps["tokens"]) // CURVE_POINTS) or 1
     loss, learning_rate, gradient_norm = (_thinned(name, steps, averaged) for name in STEP_QUANTITIES)
     return TrainingFacts(
         config=read_published(run, "model/config.json") or {},
         finished=finished,
+        outdated=finished and not is_current(run, TRAIN),
         loss=loss,
         validation=Curve("validation", _column(validations, "tokens"), _column(validations, "validation_loss")),
         validation_by_source=_curves_by_source(validations),

@@ -172,7 +172,7 @@ def write_tokens_and_model(run: Path, source: str) -> None:
         "config.json": canonical_json(config),
         "metrics.jsonl": lines.encode(),
         "sample.txt": b"The model says </div><script>\n",
-        "manifest.json": canonical_json({"files": []}),
+        "manifest.json": sealed_json({"files": [], "upstream": {}}),
     }.items():
         storage.commit_bytes(str(run / "model" / name), content)
 

@@ -80,6 +80,9 @@ class RangeServer(http.server.BaseHTTPRequestHandler):
         match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         start, end = (int(match[1]), int(match[2] or len(CONTENT) - 1) + 1) if match else (0, len(CONTENT))
         part = CONTENT[start:end]
+        if with_body and self.path == "/broken.warc.gz":
+            self.send_error(500)
+            return
         RangeServer.ranges += bool(match)
         self.send_response(206 if match else 200)
         if match:
@@ -119,3 +122,9 @@ def test_a_file_that_a_web_server_does_not_have(server: str) -> None:
     pytest.importorskip("aiohttp", reason="fsspec reads http addresses through aiohttp")
     with pytest.raises(InputError, match="absent"):
         list(read_records(f"{server}/absent.warc.gz"))
+
+
+def test_a_web_server_that_fails_while_a_file_is_read(server: str) -> None:
+    pytest.importorskip("aiohttp", reason="fsspec reads http addresses through aiohttp")
+    with pytest.raises(InputError, match=r"cannot read .*broken\.warc\.gz: 500"):
+        list(read_records(f"{server}/broken.warc.gz"))
