@@ -9,6 +9,7 @@ Results go to stdout, progress to stderr, counts and exit state to RUN/summary.j
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,9 @@ if TYPE_CHECKING:  # imports that cost time stay out of --help
     from curation.runner import RunContext, StageResult
     from curation.stage import Stage
 
+VERSION = "0.1.0"
 STAGES = ("crawl", "filter", "dedup", "decontaminate", "tokenize", "train", "report")
+FEW_KEPT = "; a lower filter.alpha keeps more of a small corpus (recipes/demo.yaml has 3)"
 COMMANDS = {
     "crawl": "WARC and WET files to documents",
     "filter": "train the quality classifier, score every document, keep the good ones",
@@ -39,6 +42,9 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a path that the terminal cannot show must not end a run
+            stream.reconfigure(errors="backslashreplace")
     parser = build_parser()
     try:
         with StopSignals() as signals:
@@ -52,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        print(f"error: {error}; run `make setup` and use .venv/bin/python, or pip install the project", file=sys.stderr)
+        return EXIT_FAILED
     except BrokenPipeError:  # the reader of our output has gone, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
@@ -70,6 +79,7 @@ class _Parser(argparse.ArgumentParser):
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = _Parser(prog="crawl2gpt", description="From Common Crawl to a GPT, as one auditable pipeline.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
@@ -90,7 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_stage_options(command: argparse.ArgumentParser, name: str) -> None:
     if name != "run":
-        command.add_argument("--recipe", metavar="FILE", help="recipe to take settings from (default: all defaults)")
+        command.add_argument("--recipe", metavar="FILE", help="recipe to take settings from (default: RUN/recipe.yaml, else all defaults)")
     if name not in ("crawl", "run", "train", "report"):
         help_text = "documents to read instead of the stage before: Parquet, JSONL, text, or another run's stage folder"
         command.add_argument("--input", nargs="+", action="extend", metavar="PATH", help=help_text)
@@ -120,9 +130,14 @@ def execute(options: argparse.Namespace, signals: StopSignals) -> int:
     from curation.recipe_file import load_recipe, recipe_yaml
     from curation.runner import RunContext
 
-    recipe = load_recipe(options.recipe, options.set)
     if options.command == "run" and options.run is None:
         options.run = os.path.join("runs", os.path.splitext(os.path.basename(options.recipe))[0])
+    own_recipe = storage.join(options.run, "recipe.yaml")
+    if options.recipe is None and storage.exists(own_recipe):
+        options.recipe = own_recipe  # what the run was begun with
+    recipe = load_recipe(options.recipe, options.set)
+    if getattr(options, "files", None):
+        recipe = recipe.model_copy(update={"inputs": options.files})
     stages = STAGES if options.command == "run" else (options.command,)
     _check_inputs(options, recipe, stages)
     if options.dry_run:
@@ -174,7 +189,7 @@ def _run_one(
     if name == "crawl":
         from curation.crawl import run_crawl
 
-        yield run_crawl(recipe.crawl, options.files or recipe.inputs, context, options.limit)
+        yield run_crawl(recipe.crawl, recipe.inputs, context, options.limit)
     elif name == "train":
         from trainer.run import run_train
 
@@ -190,7 +205,7 @@ def _run_one(
 
 def _run_documents_stage(name: str, options: argparse.Namespace, recipe: Recipe, context: RunContext) -> Iterator[StageResult]:
     """Import what the stage reads beside or instead of the stage before it, then run the stage."""
-    from curation.finished import committed_shards, limit_shards
+    from curation.finished import committed_manifests, committed_shards, limit_shards
     from curation.importing import ImportSettings, run_import
     from curation.runner import run_stage
 
@@ -206,6 +221,11 @@ def _run_documents_stage(name: str, options: argparse.Namespace, recipe: Recipe,
         yield run_import("filter/positives", recipe.filter.positives, settings, context)
         shards += committed_shards(context.folder, "filter/positives")
     yield run_stage(_stage(name, recipe), shards, context)
+    if name == "filter":
+        from quality_filter.stage import count_raw_documents
+
+        kept, judged = count_raw_documents(manifest.statistics for manifest in committed_manifests(context.folder, name))
+        print(f"note: of {judged:,} raw documents the filter kept {kept:,}" + ("" if kept else FEW_KEPT), file=sys.stderr)
     if name == "tokenize":
         from trainer.run import check_tokens
 
@@ -249,7 +269,7 @@ def _stage(name: str, recipe: Recipe) -> Stage:
 
 def _check_inputs(options: argparse.Namespace, recipe: Recipe, stages: Sequence[str]) -> None:
     """Find out before anything is written what could not work."""
-    if "crawl" in stages and not (options.files or recipe.inputs):
+    if "crawl" in stages and not recipe.inputs:
         raise UsageError("no input files; name WARC or WET files on the command line, or set inputs in the recipe")
     if "filter" in stages and not recipe.filter.positives and recipe.filter.model is None:
         raise UsageError("the filter has nothing to learn from; --set filter.positives=[FILES of curated text], or filter.model=FILE")
@@ -265,7 +285,7 @@ def _dry_run(options: argparse.Namespace, recipe: Recipe, stages: Sequence[str])
     print(recipe_yaml(recipe).decode(), end="")
     imports = [path for path in getattr(options, "input", None) or [] if finished_stage_of(path) is None]
     for stage, paths, suffixes in (
-        ("crawl", (options.files or recipe.inputs) if "crawl" in stages else [], crawl.SUFFIXES),
+        ("crawl", recipe.inputs if "crawl" in stages else [], crawl.SUFFIXES),
         ("filter", recipe.filter.positives if "filter" in stages else [], importing.SUFFIXES),
         (stages[0], imports, importing.SUFFIXES),
     ):

@@ -86,7 +86,10 @@ def read_benchmark(spec: BenchmarkSpec) -> Benchmark:
         for place, row in read_rows(path):
             if fields is None:
                 fields = find_fields(row, path)
-            items.append(_item_of(row, len(items), fields, spec.answer, place))
+            try:
+                items.append(_item_of(row, len(items), fields, spec.answer, place))
+            except RecursionError as error:
+                raise InputError(f"{place}: lists are nested too deeply; mend the row or name other fields") from error
         if len(items) == before:
             raise InputError(f"benchmark file {path} holds no items; check the file, or take it out of decontaminate.benchmarks")
     return Benchmark(spec, items)
@@ -173,12 +176,22 @@ def _json_rows(path: str, text: str) -> Iterator[tuple[str, Row]]:
             continue
         place = f"{path}, line {number}"
         try:
-            row = json.loads(line)
+            row = _without_lone_surrogates(json.loads(line))
         except (ValueError, RecursionError) as error:
             raise InputError(f"{place}: not JSON ({error}); mend the line, or write one object a line") from error
         if not isinstance(row, dict):
             raise InputError(f"{place}: not a JSON object but {type(row).__name__}; write one object a line")
         yield place, row
+
+
+def _without_lone_surrogates(row: Any) -> Any:
+    """The row with U+FFFD for halves of a surrogate pair (``\\ud800``), which no report could be written with; in keys, too."""
+    text = json.dumps(row, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+    return row
 
 
 def _csv_rows(path: str, text: str) -> Iterator[tuple[str, Row]]:

@@ -11,14 +11,14 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import yaml
 from pydantic import Field, ValidationError
 
 from curation import storage
 from curation.errors import InputError, PipelineError, UsageError
 from curation.recipe import Section
+from curation.recipe_file import YamlError, one_line, parse_yaml
 
 DATA_SUFFIXES = tuple(f".{kind}{packing}" for kind in ("jsonl", "ndjson", "csv", "parquet") for packing in ("", ".gz", ".zst"))
 # Tables beside the data (statistics, languages) are often CSV, so that a CSV file is read only when named.
@@ -33,15 +33,16 @@ class BenchmarkSpec(Section):
     name: str = Field(min_length=1, description="name in the report")
     split: str = Field("", description="test, validation, ...")
     files: list[str] = Field([], description="data files, relative to the spec file; globs and folders too")
-    fields: list[str | list[str]] | None = Field(
+    fields: list[str | Annotated[list[str], Field(min_length=1)]] | None = Field(
         None,
+        min_length=1,
         description="fields that make up an item, in reading order; a list of fields, like a field that holds a list, "
         "are alternatives, such as the answers to choose from; a dot leads into a nested field",
     )
     answer: str | None = Field(None, description="field of the right answer, if not among fields; counts for the length of an item only")
     synthetic: bool = Field(False, description="made by a program: short n-grams are allowed in the report")
     prompt_words: int = Field(0, ge=0, description="words that the prompt adds (Question, Answer); counts for the length of an item only")
-    report_words: int | None = Field(None, ge=1, description="n of the report; null: by the length of the items")
+    report_words: int | None = Field(None, ge=1, le=100, description="n of the report; null: by the length of the items")
     path: str | None = Field(None, exclude=True, description="file that the spec was read from; set by the reader")
 
     @property
@@ -84,9 +85,10 @@ def read_spec(path: str) -> BenchmarkSpec:
         InputError: the file is missing, no YAML, or no spec.
     """
     try:
-        values = yaml.safe_load(storage.read_bytes(path))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+        values, _ = parse_yaml(storage.read_bytes(path))
+    except YamlError as error:
+        where = f"{path} line {error.line}" if error.line else path
+        raise InputError(f"{where}: {error}; mend the benchmark spec") from error
     return _parse(values, path, InputError).model_copy(update={"path": path})
 
 
@@ -121,11 +123,12 @@ def _below(folder: str, name: str) -> str:
 def _parse(values: Any, where: str, error_class: type[PipelineError]) -> BenchmarkSpec:
     allowed = [name for name in BenchmarkSpec.model_fields if name != "path"]
     if not isinstance(values, dict) or not set(values) <= set(allowed):
-        unknown = ", ".join(sorted(str(key) for key in set(values) - set(allowed))) if isinstance(values, dict) else "no mapping"
+        unknown = one_line(", ".join(sorted(str(key) for key in set(values) - set(allowed)))) if isinstance(values, dict) else "no mapping"
         raise error_class(f"{where}: not a benchmark spec ({unknown}); its keys are {', '.join(allowed)}")
     try:
         return BenchmarkSpec(**values)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise error_class(f"{where}: benchmark spec, {place}: {first['msg']}; its keys are {', '.join(allowed)}") from error
+        name = one_line(str(values.get("name", "without a name")))
+        raise error_class(f"{where}: benchmark spec {name}, {place}: {first['msg']}; its keys are {', '.join(allowed)}") from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from typing import Any
 import polars as pl
 
 from curation import storage
-from curation.documents import documents_frame
+from curation.documents import documents_frame, names_a_piece
 from curation.engine.local import LocalEngine
 from curation.errors import InputError
 from curation.extraction.guard import Guard, GuardFailure
@@ -82,6 +83,7 @@ def run_crawl(
     Raises:
         InputError: there is no input, or none can be read.
     """
+    started = time.monotonic()
     files = storage.expand_paths(paths, SUFFIXES)
     with LocalEngine(context.workers) as engine:
         plans, failures = _plan(files, settings, engine)
@@ -104,6 +106,7 @@ def run_crawl(
             engine=engine,
             failures=failures,
             max_quarantine_share=settings.max_quarantine_share,
+            started=started,
         )
     result.failures += _truncated_inputs(context)
     return result
@@ -274,7 +277,7 @@ def _document(record: Record, document_id: str, page: PageText, karma: int | Non
 def _document_id(record: Record, task: _SegmentTask) -> str:
     """The record's own id, or sha256 of (file, offset) where that is absent or stands twice in the input."""
     record_id = bare_id(record.record_id or "")
-    if record_id and hash_id(record_id) not in task.repeated:
+    if record_id and hash_id(record_id) not in task.repeated and not names_a_piece(record_id):
         return record_id
     place = f"{task.segment.path}\0{record.offset}\0{'compressed' if record.own_member else 'decompressed'}"
     return hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from curation import storage
+from curation.documents import names_a_piece
 from curation.errors import InputError, IntegrityError
 from curation.finished import committed_manifests, read_stage_file
 from curation.ledger import SCHEMA, Reason
@@ -54,7 +55,7 @@ def explain_document(run: str, key: str) -> list[str]:
 def _ids_of(run: str, stages: list[str], key: str) -> list[str]:
     """Ids that the key names: itself, or those of all documents with this address."""
     found: dict[str, None] = {}
-    address = canonical_key(key)
+    address = canonical_key(key) or canonical_key(f"http://{key}")
     for stage in stages:
         documents = _rows(run, stage, "documents", ["id", "url"], pl.col("id").eq(key) | pl.col("url").eq(key))
         ledger = _rows(run, stage, "ledger", ["id", "detail"], pl.col("id").eq(key) | _mentions(key))
@@ -68,8 +69,16 @@ def _ids_of(run: str, stages: list[str], key: str) -> list[str]:
             urls = [(row["id"], row["url"]) for row in documents.to_dicts()]
             urls += [(row["id"], json.loads(row["detail"]).get("url") or "") for row in ledger.to_dicts()]
             found |= dict.fromkeys(document_id for document_id, url in urls if canonical_key(url) == address)
-    # Pieces are told with their parent.
-    return [document_id for document_id in found if document_id.rpartition("#")[0] not in found]
+    return list(dict.fromkeys(_whole(run, stages, document_id) for document_id in found))  # pieces are told with their parent
+
+
+def _whole(run: str, stages: list[str], document_id: str) -> str:
+    """The document that a piece was cut from, if the run knows it; else the document itself."""
+    parent = document_id.rpartition("#")[0]
+    if not names_a_piece(document_id):
+        return document_id
+    known = any(_rows(run, stage, "ledger", ["id"], pl.col("id").eq(parent)).height for stage in stages)
+    return parent if known else document_id
 
 
 def _mentions(url: str) -> pl.Expr:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from curation import storage
-from curation.documents import SCHEMA, documents_frame
+from curation.documents import SCHEMA, documents_frame, names_a_piece
 from curation.engine.local import LocalEngine
 from curation.errors import InputError
 from curation.ledger import Action, Counts, Reason, ledger_row
@@ -76,6 +77,7 @@ def run_import(
     Raises:
         InputError: no file, or none that can be read.
     """
+    started = time.monotonic()
     files = storage.expand_paths(paths, SUFFIXES)
     with LocalEngine(context.workers) as engine:
         plans: dict[str, _TablePlan] = {}
@@ -98,6 +100,7 @@ def run_import(
             _import_file,
             engine=engine,
             failures=sorted(failures, key=lambda failure: failure["input"]),
+            started=started,
         )
 
 
@@ -198,7 +201,8 @@ def _import_file(part: Part, task: _ImportTask) -> Counts:
             documents = []
     if writer.counts.quarantined.total() == writer.counts.entered:
         named = ", ".join(sorted(fields)[:MAX_FIELDS_NAMED])
-        raise InputError(f"{task.path}: no row holds a field text" + (f"; its fields are {named}" if named else " or is a JSON object"))
+        lacking = "a string in its field text" if "text" in fields else "a field text"
+        raise InputError(f"{task.path}: no row holds {lacking}" + (f"; its fields are {named}" if named else " or is a JSON object"))
     writer.add(Outcome(documents_frame(documents)))
     writer.counts.characters_in = writer.counts.characters_out
     writer.finish(documents_frame(), {"file_path": task.path})
@@ -217,6 +221,8 @@ def _to_document(row: dict[str, Any] | None, index: int, task: _ImportTask) -> t
         return None, ledger_row(document_id, Action.REMOVED, Reason.EMPTY_TEXT, **where)
     document: dict[str, Any] = {"file_path": task.path, "source": "imported"}
     others: dict[str, Any] = {}
+    if row.get("id") not in (None, "") and not document_id.endswith(_storable(str(row["id"]))):
+        others["id"] = row["id"]  # replaced, but not lost
     for name, value in row.items():
         if name in ("id", "text") or value is None:
             continue
@@ -225,15 +231,26 @@ def _to_document(row: dict[str, Any] | None, index: int, task: _ImportTask) -> t
     if others:
         # Metadata of the row itself stays beside the fields that join it.
         own = {"metadata": document["metadata"]} if "metadata" in document else {}
-        document["metadata"] = _storable(json.dumps({**own, **others}, sort_keys=True, ensure_ascii=False, default=str))
+        document["metadata"] = _storable(_metadata_json({**own, **others}))
     source = _storable(task.settings.source) if task.settings.source else document["source"]
     return {**document, "id": document_id, "text": text, "source": source}, None
 
 
+def _metadata_json(values: dict[str, Any]) -> str:
+    """A JSON object with sorted keys; NaN and the infinities, which JSON does not know, become null."""
+    try:
+        return json.dumps(values, sort_keys=True, ensure_ascii=False, default=str, allow_nan=False)
+    except ValueError:
+        finite = json.loads(json.dumps(values, default=str), parse_constant=lambda _: None)
+        return json.dumps(finite, sort_keys=True, ensure_ascii=False)
+
+
 def _given_id(row: dict[str, Any] | None) -> str | None:
-    """The row's own id; None if it has none."""
+    """The row's own id; None if it has none that a document can have."""
     given = row.get("id") if row else None
-    return None if given is None or given == "" else _storable(str(given))
+    if row is None or given is None or given == "" or (names_a_piece(str(given)) and not row.get("pieces")):
+        return None
+    return _storable(str(given))
 
 
 def _document_id(row: dict[str, Any] | None, index: int, task: _ImportTask) -> str:

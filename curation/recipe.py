@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 MIB = 1 << 20
 
@@ -59,7 +60,7 @@ class FilterSettings(Section):
     dimension: int = Field(16, ge=1, le=1000, description="width of the fastText embeddings")
     epochs: int = Field(10, ge=1, le=1000, description="passes over the training documents")
     learning_rate: float = Field(1.0, gt=0, description="initial learning rate of fastText")
-    buckets: int = Field(1 << 18, ge=1, description="hash buckets for word n-grams")
+    buckets: int = Field(1 << 18, ge=1, le=1 << 30, description="hash buckets for word n-grams")
     min_words: int = Field(5, ge=1, description="documents with fewer words are removed unscored")
     max_words: int = Field(1000, ge=1, description="words of a document that training and scoring look at, from its beginning")
     max_training_documents: int = Field(200_000, ge=2, description="most documents of each class used in training")
@@ -88,8 +89,16 @@ class DecontaminateSettings(Section):
     max_pieces: int = Field(10, ge=1, description="documents cut into more pieces are dropped")
     max_documents_per_ngram: int = Field(10, ge=1, description="n-grams in more documents than this are common phrases and ignored")
     report_min_words: int = Field(8, ge=1, description="smallest n of the per-benchmark report, synthetic benchmarks excepted")
-    report_max_words: int = Field(13, ge=1, description="largest n of the per-benchmark report")
+    report_max_words: int = Field(13, ge=1, validate_default=True, description="largest n of the per-benchmark report")
     report_only: bool = Field(False, description="report the overlap and remove nothing")
+
+    @field_validator("report_max_words")
+    @classmethod
+    def _is_no_less_than_the_smallest(cls, largest: int, info: ValidationInfo) -> int:
+        smallest = info.data.get("report_min_words", 1)
+        if largest < smallest:
+            raise PydanticCustomError("below_report_min_words", "Input should be at least report_min_words, {smallest}", {"smallest": smallest})
+        return largest
 
 
 class TokenizeSettings(Section):

@@ -13,9 +13,54 @@ from curation import storage
 from curation.errors import InputError, UsageError
 from curation.recipe import Recipe
 
+MAX_DEPTH = 100  # our choice: recipes nest four deep, and pydantic writes no more than 255 levels
+MAX_SHOWN = 100  # characters of a key, a value or an option in a message
+
+
+class YamlError(Exception):
+    """What is wrong with a YAML text, in one line; ``line`` counts from 1, None where it is not known."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
+
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 as PyYAML reads it, and the numbers of YAML 1.2, whose ``6e-4`` is no text."""
+    """YAML 1.1 as PyYAML reads it, and the numbers of YAML 1.2, whose ``6e-4`` is no text.
+
+    Refused is what cannot be written again: an anchor inside itself, deep nesting, bytes, lone surrogates, endless integers.
+    """
+
+    def __init__(self, stream: str | bytes) -> None:
+        super().__init__(stream)
+        self.depths: dict[yaml.Node, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        node = super().compose_node(parent, index)
+        if node is None:
+            return None
+        if node.end_mark is None:  # PyYAML sets it when the node is complete
+            raise yaml.composer.ComposerError(None, None, "an anchor stands inside itself", node.start_mark)
+        children = node.value if isinstance(node, yaml.CollectionNode) else []
+        nodes = [part for child in children for part in (child if isinstance(child, tuple) else (child,))]
+        self.depths[node] = 1 + max((self.depths[child] for child in nodes), default=0)
+        if self.depths[node] > MAX_DEPTH:
+            raise yaml.composer.ComposerError(None, None, f"nested more than {MAX_DEPTH} deep", node.start_mark)
+        if isinstance(node, yaml.ScalarNode) and any("\ud800" <= character <= "\udfff" for character in node.value):
+            raise yaml.composer.ComposerError(None, None, "a lone surrogate, which UTF-8 cannot hold", node.start_mark)
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        if node.tag == "tag:yaml.org,2002:binary":
+            raise yaml.constructor.ConstructorError(None, None, "bytes are no value of a recipe", node.start_mark)
+        try:
+            value = super().construct_object(node, deep)
+            if isinstance(value, int):
+                str(value)  # Python refuses to write an integer of many thousand digits
+        except (ValueError, LookupError, AttributeError, TypeError) as error:  # PyYAML lets slip what !!bool x or 2020-99-99 raise
+            kind = node.tag.rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(None, None, f"{node.value!r:.40} cannot be read as {kind}", node.start_mark) from error
+        return value
 
 
 class _Dumper(yaml.SafeDumper):
@@ -41,7 +86,7 @@ def load_recipe(path: str | None, overrides: list[str]) -> Recipe:
     origins: dict[tuple[str, ...], str] = {}
     for override in overrides:
         key = _apply_override(values, override)
-        origins[key] = f"--set {override}"
+        origins[key] = f"--set {one_line(override)}"
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
@@ -56,59 +101,77 @@ def recipe_yaml(recipe: Recipe) -> bytes:
 
 def _read_yaml(path: str) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
     try:
-        content = storage.read_bytes(path).decode("utf-8")
-        node = yaml.compose(content, Loader=_Loader)
-        values = yaml.load(content, Loader=_Loader)
+        values, lines = parse_yaml(storage.read_bytes(path).decode("utf-8"))
     except InputError as error:
         raise UsageError(f"recipe: {error}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is no UTF-8 text; a recipe is a YAML file") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path} line {mark.line + 1}" if mark else path
-        raise UsageError(f"{where}: not valid YAML ({_problem(error)})") from error
+    except YamlError as error:
+        where = f"{path} line {error.line}" if error.line else path
+        raise UsageError(f"{where}: {error}") from error
     if values is None:
         return {}, {}
     if not isinstance(values, dict):
         raise UsageError(f"{path} line 1: a recipe is a mapping of sections, such as 'crawl:'")
-    lines: dict[tuple[str, ...], int] = {}
-    _collect_lines(node, (), path, lines)
     return values, lines
 
 
-def _collect_lines(node: yaml.Node | None, prefix: tuple[str, ...], path: str, lines: dict[tuple[str, ...], int]) -> None:
+def parse_yaml(content: str | bytes, prefix: tuple[str, ...] = ()) -> tuple[Any, dict[tuple[str, ...], int]]:
+    """The value of a YAML text that stands at the key ``prefix``, and the line of every key in it.
+
+    Raises:
+        YamlError: the text is no YAML, a key is given twice, or the value could not be written again.
+    """
+    lines: dict[tuple[str, ...], int] = {}
+    try:
+        _collect_lines(yaml.compose(content, Loader=_Loader), prefix, lines)
+        return yaml.load(content, Loader=_Loader), lines
+    except RecursionError as error:
+        raise YamlError(f"not valid YAML (nested more than {MAX_DEPTH} deep)") from error
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = str(getattr(error, "problem", None) or error) or type(error).__name__
+        raise YamlError(f"not valid YAML ({one_line(problem.splitlines()[0])})", mark.line + 1 if mark else None) from error
+
+
+def _collect_lines(node: yaml.Node | None, prefix: tuple[str, ...], lines: dict[tuple[str, ...], int]) -> None:
+    if isinstance(node, yaml.SequenceNode):
+        for number, entry in enumerate(node.value):
+            _collect_lines(entry, (*prefix, str(number)), lines)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             place, line = (*prefix, str(key.value)), key.start_mark.line + 1
             if place in lines:  # YAML libraries take the last one without a word
-                raise UsageError(f"{path} line {line}: {'.'.join(place)} is given a second time, after line {lines[place]}; keep one")
+                raise YamlError(f"{one_line('.'.join(place))} is given a second time, after line {lines[place]}; keep one", line)
             lines[place] = line
-            _collect_lines(value, place, path, lines)
+            _collect_lines(value, place, lines)
 
 
 def _apply_override(values: dict[str, Any], override: str) -> tuple[str, ...]:
     name, equals, text = override.partition("=")
+    shown = one_line(override)
     key = tuple(name.strip().split("."))
     if not equals or not all(key):
-        raise UsageError(f"--set {override}: write section.key=value, such as --set filter.alpha=9")
+        raise UsageError(f"--set {shown}: write section.key=value, such as --set filter.alpha=9")
     try:
-        value = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UsageError(f"--set {override}: the value is no valid YAML ({_problem(error)})") from error
+        value, _ = parse_yaml(text, key)
+    except YamlError as error:
+        raise UsageError(f"--set {shown}: {error}") from error
     target = values
     for part in key[:-1]:
         if target.get(part) is None:
             target[part] = {}
         target = target[part]
         if not isinstance(target, dict):
-            raise UsageError(f"--set {override}: {part} is no section of the recipe")
+            raise UsageError(f"--set {shown}: {one_line(part)} is no section of the recipe")
     target[key[-1]] = value
     return key
 
 
-def _problem(error: Exception) -> str:
-    """What a YAML library found, in one line."""
-    return (str(getattr(error, "problem", None) or error).splitlines() or [type(error).__name__])[0]
+def one_line(text: str) -> str:
+    """A text of unknown origin for a message: control characters escaped, cut after ``MAX_SHOWN`` characters."""
+    shown = "".join(character if character.isprintable() else repr(character)[1:-1] for character in text[: MAX_SHOWN + 1])
+    return shown if len(shown) <= MAX_SHOWN else shown[: MAX_SHOWN - 1] + "…"
 
 
 def _explain(error: ValidationError, path: str | None, lines: dict[tuple[str, ...], int], origins: dict[tuple[str, ...], str]) -> str:
@@ -117,7 +180,7 @@ def _explain(error: ValidationError, path: str | None, lines: dict[tuple[str, ..
     place = tuple(str(part) for part in problem["loc"])
     known = next((place[:size] for size in range(len(place), 0, -1) if place[:size] in lines or place[:size] in origins), place)
     where = origins.get(known) or (f"{path} line {lines[known]}" if known in lines else path or "recipe")
-    name = ".".join(place)
+    name = one_line(".".join(place))
     if problem["type"] == "extra_forbidden":
         names = _valid_names(place[:-1])
         near = difflib.get_close_matches(place[-1], names, n=1, cutoff=0.4)

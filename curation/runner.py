@@ -89,18 +89,20 @@ def run_parts(
     on_crash: Callable[[Part, Any], Any] | None = None,
     max_quarantine_share: float = MAX_QUARANTINE_SHARE,
     upstream: dict[str, str] | None = None,
+    started: float | None = None,
 ) -> StageResult:
     """Make every part that is not there yet; then the stage file. One failed item does not stop the others.
 
     ``settings`` is everything beside the inputs that determines the output. ``failures``: inputs that
     could not even become items. ``on_crash(part, payload)``: another payload for an item whose worker
     crashed twice, or None to give it up. ``upstream``: seals of the stages that the inputs come from.
+    ``started``: when the stage began by ``time.monotonic``, where it has done something before.
 
     Raises:
         PipelineError: every item failed.
         QuarantineError: too large a share of the documents is in quarantine.
     """
-    started = time.monotonic()
+    started = time.monotonic() if started is None else started
     base = {"stage": stage, "version": version, **settings}
     parts = [
         Part(context.folder, stage, version, number, fingerprint_of({**base, "inputs": item.inputs}), item.inputs)
@@ -226,6 +228,7 @@ class _ShardTask:
 
 def run_stage(stage: Stage, shards: list[Shard], context: RunContext) -> StageResult:
     """Run a stage over committed shards; what is done already and still right is not done again."""
+    started = time.monotonic()
     settings = {
         "settings": stage.settings.model_dump(mode="json"),
         "seed": stage.seed,
@@ -248,6 +251,7 @@ def run_stage(stage: Stage, shards: list[Shard], context: RunContext) -> StageRe
             engine=engine,
             on_crash=partial(_isolate, engine),
             upstream=upstream_seals(context.folder, shards),
+            started=started,
         )
 
 

@@ -8,10 +8,13 @@ there; nothing is renamed, and nothing is streamed that an error could publish h
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import hashlib
 import io
 import os
+import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -173,6 +176,8 @@ def open_binary(path: str) -> Iterator[IO[bytes]]:
             with _remote(path) as (filesystem, name):
                 stream: Any = filesystem.open(name, "rb")
         else:
+            if not stat.S_ISREG(local_path(path).stat().st_mode) and not local_path(path).is_dir():
+                raise InputError(f"{path} is no ordinary file; a pipe or device cannot be read twice, so save its content to a file")
             stream = local_path(path).open("rb")
     except FileNotFoundError as error:
         raise InputError(f"no such file: {path}; check the path") from error
@@ -210,10 +215,13 @@ def list_folder(folder: str) -> list[str]:
 
 
 def remove_temporary_files(folder: str) -> None:
-    """Delete what a killed process left half-written anywhere in a local folder."""
+    """Delete what a killed process left half-written anywhere in a local folder: files, and folders of checkpoints."""
     if not is_remote(folder):
-        for entry in local_path(folder).rglob(f".*{TEMPORARY_MARK}*"):
-            entry.unlink(missing_ok=True)
+        for entry in list(local_path(folder).rglob(f".*{TEMPORARY_MARK}*")):
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
 
 
 def file_size(path: str) -> int:
@@ -254,6 +262,8 @@ def expand_paths(patterns: list[str], suffixes: tuple[str, ...]) -> list[str]:
         InputError: a glob or a folder holds no file, or a file's name is no UTF-8.
     """
     found: set[str] = set()
+    if not all(pattern.strip() for pattern in patterns):
+        raise InputError("an input path is empty; name a file or a folder (is a variable of the shell unset?)")
     for pattern in patterns:
         matches = _expand_remote(pattern, suffixes) if is_remote(pattern) else _expand_local(pattern, suffixes)
         if not matches:
@@ -272,11 +282,21 @@ def _holds_surrogates(path: str) -> bool:
 
 def _expand_local(pattern: str, suffixes: tuple[str, ...]) -> list[str]:
     path = local_path(pattern)
+    if _is_too_long(path):
+        return [str(path)]  # opening it says what is wrong, and the other inputs are read
     if path.is_dir():
         return [str(entry) for entry in sorted(path.rglob("*")) if entry.is_file() and _is_data(entry.name, suffixes)]
     if path.exists() or not glob.has_magic(pattern):
         return [str(path)]
     return [entry for entry in glob.glob(str(path), recursive=True) if os.path.isfile(entry)]
+
+
+def _is_too_long(path: Path) -> bool:
+    try:
+        path.lstat()
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    return False
 
 
 def _is_data(name: str, suffixes: tuple[str, ...]) -> bool:

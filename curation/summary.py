@@ -10,7 +10,6 @@ from typing import Any
 
 from curation import storage
 from curation.runner import StageResult
-from curation.shards import canonical_json
 
 
 def read_summary(run: str) -> dict[str, Any]:
@@ -20,9 +19,26 @@ def read_summary(run: str) -> dict[str, Any]:
         return {}
     try:
         values = json.loads(storage.read_bytes(path))
-        return values if isinstance(values["stages"], dict) and isinstance(values["details"], dict) else {}
-    except (ValueError, KeyError, TypeError):
+        _to_json(values)  # what is nested too deeply could be read, but not written again
+        return values if _is_summary(values) else {}
+    except (ValueError, RecursionError):
         return {}  # derived data: the next command writes it anew
+
+
+def _is_summary(values: Any) -> bool:
+    """Whether stages, their failures and the details have the shape that ``write_summary`` builds on."""
+    if not isinstance(values, dict) or not isinstance(values.get("stages"), dict) or not isinstance(values.get("details"), dict):
+        return False
+    stages = values["stages"].values()
+    if not all(isinstance(stage, dict) and isinstance(stage.get("failures", []), list) for stage in stages):
+        return False
+    return all(isinstance(failure, dict) for stage in stages for failure in stage.get("failures", []))
+
+
+def _to_json(values: Any) -> bytes:
+    """JSON with sorted keys. Names in messages may hold lone surrogates, which UTF-8 cannot hold: they become U+FFFD."""
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
 def write_summary(run: str, command: str, exit_code: int, error: str | None, results: list[StageResult], details: dict[str, Any]) -> None:
@@ -39,7 +55,7 @@ def write_summary(run: str, command: str, exit_code: int, error: str | None, res
         "failed_inputs": failed,
         "details": {**earlier.get("details", {}), **details},
     }
-    storage.commit_bytes(storage.join(run, "summary.json"), canonical_json(values))
+    storage.commit_bytes(storage.join(run, "summary.json"), _to_json(values))
 
 
 def append_metrics(run: str, result: StageResult) -> None:

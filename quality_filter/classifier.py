@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation import storage
-from curation.errors import InputError
+from curation.errors import InputError, UsageError
 from curation.recipe import FilterSettings
 from quality_filter.model_file import check_model
 from quality_filter.text import LABEL_PREFIX
@@ -28,6 +28,9 @@ def train(lines: Sequence[tuple[bool, str]], settings: FilterSettings, seed: int
 
     The order of the lines matters: stochastic gradient descent sees them as given. One thread and a
     fixed seed: the same lines give the same bytes.
+
+    Raises:
+        UsageError: the recipe's learning rate makes the weights no numbers, or the model does not fit in memory.
     """
     import fasttext
 
@@ -35,17 +38,25 @@ def train(lines: Sequence[tuple[bool, str]], settings: FilterSettings, seed: int
         path = Path(folder, "lines.txt")
         with path.open("w", encoding="utf-8", errors="replace", newline="\n") as stream:
             stream.writelines(f"{POSITIVE if positive else NEGATIVE} {line}\n" for positive, line in lines)
-        model = fasttext.train_supervised(
-            input=str(path),
-            dim=settings.dimension,
-            epoch=settings.epochs,
-            lr=settings.learning_rate,
-            wordNgrams=settings.word_ngrams,
-            bucket=settings.buckets,
-            thread=1,
-            seed=seed & LARGEST_SEED,
-            verbose=0,
-        )
+        try:
+            model = fasttext.train_supervised(
+                input=str(path),
+                dim=settings.dimension,
+                epoch=settings.epochs,
+                lr=settings.learning_rate,
+                wordNgrams=settings.word_ngrams,
+                bucket=settings.buckets,
+                thread=1,
+                seed=seed & LARGEST_SEED,
+                verbose=0,
+            )
+        except RuntimeError as error:
+            if "NaN" not in str(error):
+                raise
+            raise UsageError(f"filter.learning_rate {settings.learning_rate} makes the classifier diverge; lower it") from error
+        except MemoryError as error:
+            size = f"{settings.buckets:,} filter.buckets of {settings.dimension:,} filter.dimension"
+            raise UsageError(f"a classifier of {size} does not fit in memory; lower one of them") from error
         model_path = Path(folder, "model.bin")
         model.save_model(str(model_path))
         return model_path.read_bytes()
@@ -67,7 +78,7 @@ class Classifier:
             path.write_bytes(content)
             try:
                 self._model: Any = fasttext.load_model(str(path))
-            except (ValueError, MemoryError) as error:
+            except (ValueError, RuntimeError, MemoryError) as error:
                 raise InputError(f"{name} cannot be used as a classifier: {error}; train it again") from error
 
     def score(self, lines: Sequence[str]) -> npt.NDArray[np.float64]:

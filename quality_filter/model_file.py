@@ -15,11 +15,16 @@ from curation.errors import InputError
 
 MAGIC = 793712314
 VERSION = 12
-ARGUMENTS = struct.Struct("<12id")  # the eighth integer is the kind of model, the first the dimension
-SUPERVISED = 3
-DICTIONARY = struct.Struct("<3i2q")  # entries, words, labels, tokens, pruned n-grams (-1: none pruned)
+ARGUMENTS = struct.Struct("<12id")
+DIMENSION, WORD_NGRAMS, LOSS, KIND, BUCKETS, LONGEST_SUBWORD = 0, 5, 6, 7, 8, 10  # places among the arguments
+SUPERVISED = 3  # a kind
+LOSSES = range(1, 5)  # hierarchical softmax, negative sampling, softmax, one against all
+LARGEST_COUNT = 10**15  # of a label: fastText's infinity, where it builds the tree of hierarchical softmax
+DICTIONARY = struct.Struct("<3i2q")  # entries, words, labels, tokens, n-grams left by pruning (-1: never pruned)
 ENTRY = struct.Struct("<qb")  # after the word and its NUL: count, kind (0 word, 1 label)
+PRUNED = np.dtype([("bucket", "<i4"), ("row", "<i4")])  # where an n-gram that pruning left has gone to
 MATRIX = struct.Struct("<2q")  # rows, columns
+CODE_BYTES = struct.Struct("<i")
 QUANTIZER = struct.Struct("<4i")  # dimension, parts, dimension of a part, of the last part
 CENTROIDS = 256  # per part
 
@@ -42,6 +47,12 @@ class _Cursor:
 
     def read(self, layout: struct.Struct) -> tuple[int, ...]:
         return layout.unpack_from(self.content, self.skip(layout.size))
+
+    def read_flag(self) -> bool:
+        flag = self.content[self.skip(1)]
+        if flag > 1:
+            raise _refusal(self.name, f"a flag of it has the value {flag}")
+        return flag == 1
 
     def read_word(self) -> bytes:
         end = self.content.find(b"\0", self.place)
@@ -66,50 +77,87 @@ def check_model(content: bytes, name: str, label: str) -> None:
     if version != VERSION:
         raise _refusal(name, f"its format has version {version}, and {VERSION} is expected")
     arguments = cursor.read(ARGUMENTS)
-    if arguments[7] != SUPERVISED:
+    if arguments[KIND] != SUPERVISED:
         raise _refusal(name, "it holds word vectors, not a classifier")
-    labels = _read_labels(cursor)
+    if arguments[LOSS] not in LOSSES:
+        raise _refusal(name, f"its loss has number {arguments[LOSS]}, which is none")
+    hashes = arguments[WORD_NGRAMS] > 1 or arguments[LONGEST_SUBWORD] > 0
+    if arguments[BUCKETS] < hashes:  # the library divides by it
+        raise _refusal(name, f"it has {arguments[BUCKETS]} buckets for its n-grams")
+    labels, words, pruned = _read_dictionary(cursor)
     if label not in labels:
         raise _refusal(name, f"it has no label {label}; its labels are {', '.join(labels[:5]) or 'none'}")
-    for rows, columns in (_pass_matrix(cursor), _pass_matrix(cursor)):
-        if columns != arguments[0] or rows < 1:
-            raise _refusal(name, "a matrix does not fit the model's dimension")
+    features = words + (arguments[BUCKETS] if pruned is None else pruned)
+    input_quantized = _pass_matrix(cursor, features, arguments[DIMENSION])
+    output_quantized = _pass_matrix(cursor, len(labels), arguments[DIMENSION])
+    if not input_quantized and (output_quantized or pruned is not None):  # the library would read the rest as dense
+        raise _refusal(name, "it is quantized in part only")
     if cursor.place != len(content):
         raise _refusal(name, f"{len(content) - cursor.place} bytes follow its end")
 
 
-def _read_labels(cursor: _Cursor) -> list[str]:
+def _read_dictionary(cursor: _Cursor) -> tuple[list[str], int, int | None]:
+    """The labels, the count of words, and that of n-grams left by pruning (None: never pruned)."""
     entries, words, labels, _, pruned = cursor.read(DICTIONARY)
-    names = []
+    names, kinds = [], []
     for _ in range(entries):
         word = cursor.read_word()
-        if cursor.read(ENTRY)[1] == 1:
-            names.append(word.decode("utf-8", "replace"))
-    if entries != words + labels or labels != len(names):
+        count, kind = cursor.read(ENTRY)
+        kinds.append(kind)
+        if kind == 1:
+            names.append(_decode(word, cursor.name))
+            if not 0 <= count < LARGEST_COUNT:
+                raise _refusal(cursor.name, f"its label {names[-1]} has the count {count}")
+    # The library takes an entry's place for its row, so words come first.
+    if entries != words + labels or min(words, labels) < 0 or kinds != [0] * words + [1] * labels:
         raise _refusal(cursor.name, "its dictionary contradicts itself")
-    cursor.skip(8 * max(pruned, 0))
-    return names
+    if pruned < 0:
+        return names, words, None
+    rows = np.frombuffer(cursor.content, PRUNED, pruned, cursor.skip(PRUNED.itemsize * pruned))["row"]
+    if not ((rows >= 0) & (rows < pruned)).all():
+        raise _refusal(cursor.name, "an n-gram that pruning left has no row")
+    return names, words, pruned
 
 
-def _pass_matrix(cursor: _Cursor) -> tuple[int, int]:
-    """Rows and columns of a matrix, after passing over it."""
-    quantized = cursor.content[cursor.skip(1)]
+def _decode(word: bytes, name: str) -> str:
+    try:
+        return word.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _refusal(name, f"its label {word!r:.80} is no UTF-8") from error
+
+
+def _pass_matrix(cursor: _Cursor, expected_rows: int, dimension: int) -> bool:
+    """Whether the matrix of this shape is quantized, after passing over it."""
+    quantized = cursor.read_flag()
+    normalised = quantized and cursor.read_flag()
+    rows, columns = cursor.read(MATRIX)
+    if columns != dimension or columns < 1:
+        raise _refusal(cursor.name, "a matrix does not fit the model's dimension")
+    if rows != expected_rows or rows < 1:
+        raise _refusal(cursor.name, f"a matrix has {rows} rows, and {expected_rows} are expected")
     if quantized:
-        normalised = cursor.content[cursor.skip(1)]
-        rows, columns = cursor.read(MATRIX)
-        cursor.skip(cursor.read(struct.Struct("<i"))[0])  # codes
-        _pass_quantizer(cursor)
+        code_bytes = cursor.read(CODE_BYTES)[0]
+        cursor.skip(code_bytes)
+        if code_bytes != rows * _pass_quantizer(cursor, columns):
+            raise _refusal(cursor.name, "a quantized matrix does not fit its codes")
         if normalised:
             cursor.skip(rows)
-            _pass_quantizer(cursor)
-        return rows, columns
-    rows, columns = cursor.read(MATRIX)
-    start = cursor.skip(4 * rows * columns)
-    if not np.isfinite(np.frombuffer(cursor.content, "<f4", rows * columns, start)).all():
+            _pass_quantizer(cursor, 1)
+    else:
+        _pass_weights(cursor, rows * columns)
+    return quantized
+
+
+def _pass_quantizer(cursor: _Cursor, expected_dimension: int) -> int:
+    """Parts into which it cuts a row, after passing over it."""
+    dimension, parts, part_dimension, last_dimension = cursor.read(QUANTIZER)
+    whole = (parts - 1) * part_dimension + last_dimension
+    if not dimension == whole == expected_dimension or min(parts, part_dimension, last_dimension) < 1:
+        raise _refusal(cursor.name, "a quantizer does not fit its matrix")
+    _pass_weights(cursor, dimension * CENTROIDS)
+    return parts
+
+
+def _pass_weights(cursor: _Cursor, count: int) -> None:
+    if not np.isfinite(np.frombuffer(cursor.content, "<f4", count, cursor.skip(4 * count))).all():
         raise _refusal(cursor.name, "it holds weights that are no numbers")
-    return rows, columns
-
-
-def _pass_quantizer(cursor: _Cursor) -> None:
-    dimension = cursor.read(QUANTIZER)[0]
-    cursor.skip(4 * dimension * CENTROIDS)

@@ -7,6 +7,7 @@ recipe's; ``process`` scores a shard. Curated texts are scored, too, and always 
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -184,3 +185,10 @@ def _evaluate(classifier: Classifier, held_out: pl.DataFrame) -> dict[str, Any]:
     characters = held_out["characters"].to_numpy()
     length_auc = area_under_curve(characters[positive], characters[~positive])
     return {**measure(scores[positive], scores[~positive]), "auc_of_length": round(length_auc, 6)}
+
+
+def count_raw_documents(statistics: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
+    """How many raw documents the keep rule kept, of how many it judged, from the statistics of all manifests."""
+    histograms = [shard["score_histograms"] for shard in statistics]
+    kept = sum(sum(histogram["kept"]) for histogram in histograms)
+    return kept, kept + sum(sum(histogram["removed"]) for histogram in histograms)

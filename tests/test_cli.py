@@ -1,5 +1,6 @@
 import gzip
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -156,7 +157,7 @@ def test_stage_made_from_an_older_output_is_refused(small_run: Path, tmp_path: P
     run = tmp_path / "run"
     shutil.copytree(small_run, run)
     # The inputs of small_run's filter were crawled with links; now they are crawled without.
-    assert run_here("crawl", small_run.parent / "site.warc.gz", "--run", run, "--quiet") == 0
+    assert run_here("crawl", small_run.parent / "site.warc.gz", "--run", run, "--set", "crawl.links=[]", "--quiet") == 0
     assert "run/filter was made from another output of crawl; run the stage filter again" in refused(1, "dedup", "--run", run)
     assert "filter was made from another output of crawl" in refused(1, "train", "--run", run)
 
@@ -341,3 +342,31 @@ def test_results_to_stdout_and_progress_to_stderr(tmp_path: Path) -> None:
         "note: decontaminate.benchmarks is empty, so no overlap can be found",
         "decontaminate/input: 1 parts",
     ]
+
+
+def test_a_run_goes_on_with_its_own_recipe(tmp_path: Path) -> None:
+    warc = write_pages(tmp_path / "site.warc.gz", pages_of(2))
+    run = tmp_path / "run"
+    assert run_here("crawl", warc, "--run", run, "--set", "crawl.source=archive", "--set", "dedup.threshold=0.7", "--quiet") == 0
+    assert run_here("crawl", "--run", run, "--set", "crawl.dump=first", "--quiet") == 0  # the files, too, are the run's
+    assert table(run, "crawl", "documents").select("source", "dump").unique().rows() == [("archive", "first")]
+    recipe = yaml.safe_load((run / "recipe.yaml").read_text(encoding="utf-8"))
+    assert recipe["dedup"]["threshold"] == 0.7 and recipe["inputs"] == [str(warc)]
+
+
+def test_pipes_and_empty_names_are_no_inputs(tmp_path: Path, refused: Refused) -> None:
+    warc = write_pages(tmp_path / "site.warc.gz", pages_of(1))
+    os.mkfifo(tmp_path / "pipe.warc.gz")
+    assert "is no ordinary file" in refused(1, "crawl", tmp_path / "pipe.warc.gz", warc, "--run", tmp_path / "run")
+    assert table(tmp_path / "run", "crawl", "documents").height == 1
+    assert "an input path is empty" in refused(1, "crawl", "", "--run", tmp_path / "run")
+    assert "name too long" in refused(1, "crawl", tmp_path / ("x" * 300), warc, "--run", tmp_path / "run")
+
+
+def test_a_half_written_checkpoint_folder_is_swept(tmp_path: Path) -> None:
+    warc = write_pages(tmp_path / "site.warc.gz", pages_of(1))
+    left = tmp_path / "run/model/.checkpoint-000000000256.tmp-1f"
+    left.mkdir(parents=True)
+    (left / "model.safetensors").write_bytes(b"half")
+    assert run_here("crawl", warc, "--run", tmp_path / "run", "--quiet") == 0
+    assert not left.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,7 +57,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     write_pages(folder / "site.warc.gz", pages)
     write_rows(folder / "curated.jsonl", [{"id": f"c{number}", "text": prose(f"curated {number}")} for number in range(6)])
-    write_rows(folder / "lighthouse.jsonl", [{"question": QUESTION, "answer": "the third"}, {"question": paragraph("unused"), "answer": ""}])
+    questions = [{"question": QUESTION, "answer": "the third"}, {"question": paragraph("unused"), "answer": ""}]
+    write_rows(folder / "lighthouse.jsonl", questions)
     (folder / "recipe.yaml").write_text(RECIPE.format(folder=folder), encoding="utf-8")
     assert run_here("run", folder / "recipe.yaml", folder / "site.warc.gz", "--run", folder / "run", "--quiet") == 0
     return folder
@@ -136,6 +138,27 @@ def test_a_second_run_does_nothing_again(folder: Path) -> None:
     assert outputs(folder / "run") == before
     stages = json.loads((folder / "run/summary.json").read_text())["stages"]
     assert all(stage["reused"] == stage["parts"] for name, stage in stages.items() if name != "report")
+
+
+def test_a_wrong_value_leaves_the_model_where_it_is(folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(folder / "run", run)
+    before = outputs(run)
+    assert run_here("train", "--run", run, "--set", "train.preset=pcio", "--quiet") == 2
+    assert run_here("train", "--run", run, "--set", "train.mixture={nowhere: 1}", "--quiet") == 2
+    assert outputs(run) == before
+
+
+def test_a_model_set_aside_comes_back_with_its_recipe(folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(folder / "run", run)
+    weights = run / "model/checkpoint-000000002560/model.safetensors"
+    before = weights.read_bytes()
+    assert run_here("train", "--run", run, "--set", "train.tokens=128", "--quiet") == 0
+    assert not weights.exists()
+    assert run_here("train", "--run", run, "--set", "train.tokens=2560", "--quiet") == 0
+    assert weights.read_bytes() == before
+    assert json.loads((run / "summary.json").read_text())["stages"]["train"]["reused"] == 1
 
 
 def test_two_workers_in_another_world_write_the_same_bytes(folder: Path, tmp_path: Path) -> None:

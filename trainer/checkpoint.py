@@ -1,7 +1,7 @@
 """Checkpoints: folders that resume training exactly, complete or absent.
 
 ``checkpoint-<tokens, 12 digits>/`` holds ``model.safetensors``, ``optimizer.safetensors`` and
-``state.json``, which names their checksums. No random state is saved: what comes next is a
+``state.json``, which names their checksums and bears a seal of its own. No random state is saved: what comes next is a
 function of the seed and the count of samples.
 """
 
@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from curation.errors import PipelineError
-from curation.shards import canonical_json
+from curation.errors import IntegrityError, PipelineError
+from curation.shards import read_sealed, sealed_json
 from curation.storage import TEMPORARY_MARK, hash_file
 
 PREFIX = "checkpoint-"
@@ -103,7 +103,7 @@ def _write_files(folder: Path, state: TrainingState, model: Mapping[str, torch.T
         _sync(folder / name)
         checksums[name] = hash_file(str(folder / name)).sha256
     content = {"version": FORMAT_VERSION, "sha256": checksums, "state": asdict(state)}
-    (folder / STATE_FILE).write_bytes(canonical_json(content))
+    (folder / STATE_FILE).write_bytes(sealed_json(content))
     _sync(folder / STATE_FILE)
 
 
@@ -132,7 +132,7 @@ def _remove_old(folder: Path, state: TrainingState, keep: int) -> None:
 def _fingerprint_in(path: Path) -> str | None:
     try:
         return str(json.loads((path / STATE_FILE).read_bytes())["state"]["fingerprint"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -156,7 +156,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
         OSError, ValueError, KeyError, TypeError: a file is missing, damaged or of another version.
     """
-    content = json.loads((path / STATE_FILE).read_bytes())
+    if not (path / STATE_FILE).exists():
+        raise ValueError(f"{STATE_FILE} is missing")
+    try:
+        content = read_sealed(str(path / STATE_FILE))
+    except IntegrityError as error:
+        raise ValueError(f"the seal of {STATE_FILE} is broken") from error
     if content["version"] != FORMAT_VERSION:
         raise ValueError(f"version {content['version']!r}")
     state = TrainingState(**content["state"])

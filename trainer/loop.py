@@ -87,14 +87,14 @@ def choose_device(name: str) -> torch.device:
     """The device of that name; ``auto`` is CUDA where there is one.
 
     Raises:
-        UsageError: there is no such device here.
+        UsageError: there is no such device here, or it does not compute (``meta``).
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, ImportError) as error:
         first_line = (str(error).splitlines() or [""])[0]
         raise UsageError(f"train.device {name!r} cannot be used ({first_line}); set it to auto or cpu") from error
     return device
@@ -150,7 +150,7 @@ def train(
     commit_bytes(str(folder / TOKENIZER_FILE), tokenizer.to_bytes())
     commit_bytes(str(folder / CONFIG_FILE), describe_model(plan.config, tokenizer))
     checkpoint = newest_checkpoint(folder, fingerprint, note)
-    with MetricsLog(folder / METRICS_FILE, checkpoint.state.tokens if checkpoint else None) as metrics:
+    with MetricsLog(folder / METRICS_FILE, checkpoint.state.tokens if checkpoint else None, note) as metrics:
         run = Run(settings, seed, fingerprint, folder, plan, training, validation, tokenizer, metrics, progress)
         if checkpoint is not None:
             run.resume(checkpoint)
@@ -301,21 +301,25 @@ class Run:
         commit_bytes(str(self.folder / SAMPLE_FILE), (text + "\n").encode())
 
     def summarise(self) -> dict[str, Any]:
-        """The run in numbers: losses in nats a token, first and last; epochs in passes over each source."""
+        """The run in numbers: losses in nats a token, first and last of the log; epochs in passes over each source.
+
+        A loss is None where the log has none: it was lost, and no step was left to do.
+        """
         rows = read_metrics(self.metrics.path)
         losses = [row["loss"] for row in rows if "loss" in row]
         validations = [row for row in rows if "validation_loss" in row]
+        first_validation, last_validation = (validations[0], validations[-1]) if validations else ({}, {})
         trained = self.tokens - self.resumed_tokens
         return {
             "parameters": self.plan.config.parameters,
             "steps": self.step,
             "tokens": self.tokens,
             "samples": self.samples,
-            "first_loss": losses[0],
-            "loss": losses[-1],
-            "first_validation_loss": validations[0]["validation_loss"],
-            "validation_loss": validations[-1]["validation_loss"],
-            "bits_per_byte": validations[-1]["bits_per_byte"],
+            "first_loss": losses[0] if losses else None,
+            "loss": losses[-1] if losses else None,
+            "first_validation_loss": first_validation.get("validation_loss"),
+            "validation_loss": last_validation.get("validation_loss"),
+            "bits_per_byte": last_validation.get("bits_per_byte"),
             "tokens_per_second": trained / self.step_seconds if self.step_seconds else None,
             "mixture": self.training.weights,
             "epochs": self.training.mixture.epochs(self.samples),

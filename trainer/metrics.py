@@ -1,10 +1,13 @@
-"""The training log: a JSON object a line, which a resumed run continues as if it had never stopped."""
+"""The training log: a JSON object a line, which a resumed run continues as if it had never stopped.
+
+It tells of the training and decides nothing: a lost or damaged log costs its rows, never the run.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,19 +18,40 @@ METRICS_FILE = "metrics.jsonl"
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The rows of a log; a last line that a crash cut short is passed over."""
+    """The rows of a log up to the first that is damaged, or that a crash cut short."""
     if not path.exists():
         return []
-    lines = path.read_bytes().split(b"\n")
-    return [json.loads(line) for line in lines[:-1]]
+    rows = []
+    for line in path.read_bytes().splitlines(keepends=True):
+        row = _read_line(line)
+        if row is None:
+            break
+        rows.append(row)
+    return rows
+
+
+def _read_line(line: bytes) -> dict[str, Any] | None:
+    """The row of a line that ``_line`` wrote; None: not one byte else will do."""
+    try:
+        row = json.loads(line)
+        intact = isinstance(row, dict) and isinstance(row.get("tokens"), int) and line == _line(row)
+    except (ValueError, RecursionError):
+        return None
+    return row if intact else None
 
 
 class MetricsLog:
     """A log open for writing. Rows are written through at once, and safe on the disk after ``sync``."""
 
-    def __init__(self, path: Path, tokens: int | None) -> None:
-        """Continue the log of a run that resumes after ``tokens`` tokens: later rows are cut off; None: begin anew."""
+    def __init__(self, path: Path, tokens: int | None, note: Callable[[str], None]) -> None:
+        """Continue the log of a run that resumes after ``tokens`` tokens: later rows are cut off; None: begin anew.
+
+        ``note`` hears of rows that should be there, since each checkpoint waits for them, and are not.
+        """
         kept = [] if tokens is None else [row for row in read_metrics(path) if row["tokens"] <= tokens]
+        if tokens is not None and (not kept or kept[-1]["tokens"] < tokens):
+            reached = f"after {kept[-1]['tokens']:,} tokens" if kept else "from its beginning"
+            note(f"{path} is lost or damaged {reached}; the rows up to {tokens:,} tokens are missing, and training goes on without them")
         commit_bytes(str(path), b"".join(_line(row) for row in kept))
         self.path = path
         self._stream = path.open("ab")

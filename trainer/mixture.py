@@ -36,7 +36,7 @@ def mixture_weights(tokens: Mapping[str, int], weights: Mapping[str, float] | No
         weights: relative weights (GPT-3, table 2.2, where they sum to 1.01); None: the tokens.
 
     Raises:
-        UsageError: a weight is negative or not finite, names an unknown source, or none is positive.
+        UsageError: a weight is negative or not finite, names an unknown source, none is positive, or they add up to no number.
     """
     given = dict(tokens) if weights is None else dict(weights)
     for source, weight in given.items():
@@ -44,7 +44,10 @@ def mixture_weights(tokens: Mapping[str, int], weights: Mapping[str, float] | No
             raise UsageError(f"train.mixture names the source {source!r}, which has no tokens; the sources are {', '.join(sorted(tokens))}")
         if not (math.isfinite(weight) and weight >= 0):
             raise UsageError(f"train.mixture gives {source!r} the weight {weight}; a weight is a number from 0 on")
-    total = math.fsum(given.values())
+    try:
+        total = math.fsum(given.values())
+    except OverflowError as error:
+        raise UsageError("train.mixture has weights too large to be added up; only their ratios count, so divide all by the same") from error
     if not total > 0:
         raise UsageError("train.mixture leaves no source with a positive weight; give at least one")
     return {source: given[source] / total for source in sorted(given) if given[source] > 0}

@@ -68,24 +68,57 @@ def run_train(settings: TrainSettings, seed: int, context: RunContext, stopping:
     })
     folder = storage.local_path(storage.join(context.folder, "model"))
     summary = _finished_summary(context.folder, fingerprint)
+    if summary is None:
+        _check_plan(settings, context.folder, tokens)
+        _set_other_model_aside(folder, fingerprint, context)
+        summary = _finished_summary(context.folder, fingerprint)
     reused = summary is not None
     if summary is None:
-        _set_other_model_aside(folder, fingerprint, context)
+        storage.remove(model_manifest_file(context.folder))
         storage.commit_bytes(str(folder / IDENTITY), canonical_json({"fingerprint": fingerprint}))
-        summary = _train(settings, seed, context, folder, fingerprint, [file.name for file in tokens], stopping)
+        summary = _train(settings, seed, context, folder, fingerprint, _token_names(tokens), stopping)
     details[STAGE] = summary
     return StageResult(STAGE, Counts(), parts=1, reused=int(reused), seconds=time.monotonic() - started, message=_describe(summary))
 
 
-def _train(
-    settings: TrainSettings, seed: int, context: RunContext, folder: Path, fingerprint: str, tokens: list[str], stopping: Stopping
-) -> dict[str, Any]:
+def _check_plan(settings: TrainSettings, run: str, tokens: list[ManifestFile]) -> None:
+    """Find out what is wrong with the recipe before an earlier model is touched.
+
+    Raises:
+        UsageError: the recipe does not fit the machine or the sources.
+        InputError: the tokens are too few.
+    """
     # Threads that wait must sleep: spinning ones made training eight times slower on a machine busy with other work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported
+    from trainer.data import open_data
+    from trainer.loop import TOKENIZER_FILE, plan_training
+    from trainer.tokenizer import read_tokenizer
+
+    folder = storage.local_path(storage.join(run, "tokens"))
+    tokenizer = read_tokenizer(str(folder / TOKENIZER_FILE))
+    plan = plan_training(settings, tokenizer.vocabulary_size)
+    open_data(
+        folder,
+        settings,
+        context_length=plan.config.context_length,
+        tokenizer_sha256=tokenizer.sha256,
+        seed=0,
+        names=_token_names(tokens),
+        note=lambda _: None,
+    )
+
+
+def _token_names(tokens: list[ManifestFile]) -> list[str]:
+    """Names of the token files below the tokens folder."""
+    return [file.name.removeprefix("tokens/") for file in tokens if file.name.endswith(".tokens")]
+
+
+def _train(
+    settings: TrainSettings, seed: int, context: RunContext, folder: Path, fingerprint: str, names: list[str], stopping: Stopping
+) -> dict[str, Any]:
     from trainer.loop import train
 
     tokens_folder = storage.join(context.folder, "tokens")
-    names = [name.removeprefix("tokens/") for name in tokens if name.endswith(".tokens")]
     with stopping.deferred(), context.progress.bar(STAGE, settings.tokens) as update:
 
         def show(row: Mapping[str, Any]) -> None:
@@ -142,23 +175,30 @@ def _finished_summary(run: str, fingerprint: str) -> dict[str, Any] | None:
 
 
 def _set_other_model_aside(folder: Path, fingerprint: str, context: RunContext) -> None:
-    """A model of another recipe or other tokens cost somebody time: it is renamed, never deleted."""
-    identity = folder / IDENTITY
-    storage.remove(model_manifest_file(context.folder))
-    if not identity.exists():
-        return
-    try:
-        other = str(json.loads(identity.read_text(encoding="utf-8"))["fingerprint"])
-    except (ValueError, KeyError, TypeError):
-        other = "unknown"
-    if other != fingerprint:
+    """A model of another recipe or other tokens cost somebody time: it is renamed, never deleted.
+
+    One that was set aside under this very fingerprint comes back.
+    """
+    if (folder / IDENTITY).exists():
+        other = _identity(folder)
+        if other == fingerprint:
+            return
         aside = folder.with_name(f"model-{other[:12]}")
-        number = 1
         while aside.exists():
-            number += 1
-            aside = folder.with_name(f"model-{other[:12]}-{number}")
+            aside = aside.with_name(aside.name + "-again")
         folder.rename(aside)
         context.progress.say(f"{STAGE}: recipe or tokens have changed; the earlier model is now {aside}")
+    earlier = folder.with_name(f"model-{fingerprint[:12]}")
+    if not folder.exists() and earlier.exists() and _identity(earlier) == fingerprint:
+        earlier.rename(folder)
+        context.progress.say(f"{STAGE}: recipe and tokens are those of {earlier}, which is the model again")
+
+
+def _identity(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / IDENTITY).read_text(encoding="utf-8"))["fingerprint"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "unknown"
 
 
 def _describe(summary: Mapping[str, Any]) -> str:

@@ -74,6 +74,7 @@ def test_common_fields_are_found(tmp_path: Path) -> None:
         ("x.jsonl", LINES + b'{"choices": []}\n', r"x\.jsonl, line 3: no field question; the row has choices"),
         ("x.jsonl", LINES + b'{"question": " "}\n', r"x\.jsonl, line 3: the item holds no text in question"),
         ("x.jsonl", b'{"question": {"stem": "Why?"}}\n', r"name one of them as question\.FIELD"),
+        ("x.jsonl", LINES + b'{"question": ' + b"[" * 900 + b"]" * 900 + b"}\n", r"x\.jsonl, line 3: lists are nested too deeply"),
         ("x.jsonl", b"\n", "holds no items"),
         ("x.jsonl.gz", gzip.compress(LINES)[:-9], "damaged or cut short"),
         ("x.jsonl.zst", b"no zstd", "is no zst file"),
@@ -95,6 +96,13 @@ def test_a_file_without_known_fields_says_how_to_name_them(tmp_path: Path) -> No
     file.write_text('{"frage": "Warum?", "nummer": 3}\n', encoding="utf-8")
     with pytest.raises(InputError, match=r"x\.jsonl: no known text field among frage, nummer; .*fields: \[FIELD"):
         read(file)
+
+
+def test_lone_surrogates_become_replacement_characters(tmp_path: Path) -> None:
+    file = tmp_path / "x.jsonl"
+    file.write_bytes(rb'{"question": "\ud800 a \ud83d\ude00 \udc00", "n\udfff": {"k": ["\udbff"]}}')
+    [item] = read(file, fields=["question", "n\ufffd.k"]).items
+    assert item.slots == (("\ufffd a \U0001f600 \ufffd",), ("\ufffd",))
 
 
 def test_missing_file(tmp_path: Path) -> None:

@@ -66,6 +66,9 @@ def test_a_spec_in_the_recipe(tmp_path: Path) -> None:
         ({"name": "Mine", "file": "x"}, "file"),
         ({"name": "Mine", "files": ["x"], "fields": "question"}, "fields"),
         ({"name": "Mine", "files": ["x"], "report_words": 0}, "report_words"),
+        ({"name": "Mine", "files": ["x"], "report_words": 101}, "report_words"),
+        ({"name": "Mine", "files": ["x"], "fields": []}, "benchmark spec Mine, fields: List should have at least 1 item"),
+        ({"name": "Mine", "files": ["x"], "fields": [[]]}, "benchmark spec Mine, fields"),
     ],
 )
 def test_wrong_specs_in_the_recipe(entry: dict[str, Any], said: str) -> None:
@@ -76,7 +79,18 @@ def test_wrong_specs_in_the_recipe(entry: dict[str, Any], said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("- 1\n- 2\n", "no mapping"), ("name: [", "no YAML"), ("nmae: x\n", "nmae"), ("name: x\n", "no files")]
+    ("text", "said"),
+    [
+        ("- 1\n- 2\n", "no mapping"),
+        ("name: [", "line 1: not valid YAML"),
+        ("nmae: x\n", "nmae"),
+        ("name: x\n", "no files"),
+        ("\nname: 2020-99-99\n", "line 2: not valid YAML .*cannot be read as timestamp"),
+        ("name: !!bool x\n", "line 1: not valid YAML .*cannot be read as bool"),
+        ("name: " + "[" * 5000, "nested more than 100 deep"),
+        ("name: x\nname: y\n", "line 2: name is given a second time, after line 1"),
+        ("name: x\nfields: []\n", "benchmark spec x, fields"),
+    ],
 )
 def test_wrong_spec_files(tmp_path: Path, text: str, said: str) -> None:
     path = write(tmp_path / "own.yaml", text)

@@ -49,10 +49,14 @@ def test_contaminated_documents(small_run: Path) -> None:
     assert "tokenize" not in whole
 
 
-def test_a_piece_is_told_with_its_own_life(small_run: Path) -> None:
+def test_a_piece_is_told_with_the_document_it_was_cut_from(small_run: Path) -> None:
     pieces = [name for name in table(small_run, "decontaminate", "documents")["id"] if "#" in name]
     assert len(pieces) == 2
-    assert stages_told(life(small_run, pieces[0])) == ["decontaminate", "tokenize"]
+    assert life(small_run, pieces[0]) == life(small_run, pieces[0].rpartition("#")[0])
+
+
+def test_an_address_without_its_scheme(small_run: Path) -> None:
+    assert life(small_run, "example.org/cut") == life(small_run, "https://example.org/cut")
 
 
 def test_curated_text(small_run: Path) -> None:

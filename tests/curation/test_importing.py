@@ -17,7 +17,7 @@ from curation.documents import SCHEMA
 from curation.errors import InputError, PipelineError, QuarantineError
 from curation.importing import ImportSettings, read_rows, run_import
 from curation.runner import StageResult
-from tests.curation.runs import outputs, rows_of, table, write_rows
+from tests.curation.runs import outputs, rows_of, run_here, table, write_rows
 from tests.curation.stages_for_tests import context_of
 from tests.curation.test_runner import InlineEngine
 
@@ -84,6 +84,12 @@ def test_values_that_do_not_fit_their_column_are_kept_in_metadata(tmp_path: Path
     assert documents.select("url", "token_count", "warc_offset", "quality_score", "language_score", "pieces").row(0) == (None,) * 6
 
 
+def test_numbers_that_json_does_not_know_become_null_in_metadata(tmp_path: Path) -> None:
+    row = b'{"id": "a", "text": "text", "score": NaN, "deep": {"low": [-Infinity, 1e999, 2.5]}, "note": "\\ud800"}'
+    _, documents, _ = imported(tmp_path, lines(tmp_path / "rows.jsonl", row))
+    assert documents["metadata"][0] == '{"deep": {"low": [null, null, 2.5]}, "note": "\ufffd", "score": null}'
+
+
 def test_metadata_of_its_own_stays_as_it_is(tmp_path: Path) -> None:
     _, documents, _ = imported(tmp_path, write_rows(tmp_path / "rows.jsonl", [{"id": "a", "text": "text", "metadata": '{"score": 1}'}]))
     assert documents["metadata"].to_list() == ['{"score": 1}']
@@ -140,6 +146,8 @@ def test_too_many_bad_rows(tmp_path: Path) -> None:
 def test_no_row_with_text(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=r"no row holds a field text; its fields are body, title"):
         imported(tmp_path, lines(tmp_path / "rows.jsonl", {"title": "t", "body": "b"}))
+    with pytest.raises(PipelineError, match=r"no row holds a string in its field text; its fields are text"):
+        imported(tmp_path, lines(tmp_path / "null.jsonl", {"text": None}))
     with pytest.raises(PipelineError, match=r"no row holds a field text or is a JSON object"):
         imported(tmp_path, lines(tmp_path / "array.json", b"[", b'{"text": "inside an array"}]'))
 
@@ -175,7 +183,7 @@ def test_parquet(tmp_path: Path) -> None:
     result, documents, _ = imported(tmp_path, tmp_path / "rows.parquet")
     assert (result.counts.kept, dict(result.counts.quarantined)) == (30, {"unreadable_row": 1})
     assert documents["date"][0] == "2024-05-18T01:02:03"
-    assert json.loads(documents["metadata"][0]) == {"raw": "b'\\x00'"}
+    assert json.loads(documents["metadata"][0]) == {"id": 1, "raw": "b'\\x00'"}  # repeated, so replaced
 
 
 def test_unusable_files(tmp_path: Path) -> None:
@@ -231,3 +239,18 @@ def test_same_bytes_again_and_nothing_done_twice(tmp_path: Path) -> None:
     result, _, _ = imported(tmp_path, path)
     assert result.reused == 1
     assert outputs(tmp_path / "run") == before
+
+
+def test_an_id_like_that_of_a_piece_is_replaced_and_kept_in_metadata(tmp_path: Path) -> None:
+    write_rows(tmp_path / "rows.jsonl", [{"id": "a", "text": "one"}, {"id": "a#0", "text": "two"}])
+    assert run_here("dedup", "--input", tmp_path / "rows.jsonl", "--run", tmp_path / "run", "--quiet") == 0
+    rows = table(tmp_path / "run", "dedup/input", "documents").select("id", "metadata").rows()
+    assert rows[0] == ("a", None)
+    assert "#" not in rows[1][0] and json.loads(rows[1][1]) == {"id": "a#0"}
+
+
+def test_a_piece_of_somebody_else_keeps_its_id(tmp_path: Path) -> None:
+    piece = {"id": "a#0", "text": "two", "pieces": {"parent": "a", "start": 0, "end": 3}}
+    write_rows(tmp_path / "rows.jsonl", [piece])
+    assert run_here("dedup", "--input", tmp_path / "rows.jsonl", "--run", tmp_path / "run", "--quiet") == 0
+    assert table(tmp_path / "run", "dedup/input", "documents")["id"].to_list() == ["a#0"]

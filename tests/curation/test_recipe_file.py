@@ -81,6 +81,23 @@ def test_number_like_text_is_quoted() -> None:
         ("seed: !!python/object/apply:os.system ['true']", "recipe.yaml line 1: not valid YAML (could not determine a constructor"),
         ("seed: \0", "recipe.yaml: not valid YAML (unacceptable character #x0000: special characters are not allowed)"),
         ("1: 2", "recipe.yaml line 1: 1: keys should be strings, not 1"),
+        ("filter: &a {alpha: *a}", "recipe.yaml line 1: not valid YAML (an anchor stands inside itself)"),
+        ("&a\nfilter: *a", "recipe.yaml line 1: not valid YAML (an anchor stands inside itself)"),
+        ("decontaminate: {benchmarks: [&a {name: *a}]}", "recipe.yaml line 1: not valid YAML (an anchor stands inside itself)"),
+        ("\nseed: 0x" + "f" * 5000, "recipe.yaml line 2: not valid YAML ('0xfffff"),
+        ("seed: " + "9" * 5000, "recipe.yaml line 1: not valid YAML ('99999"),
+        ("seed: !!bool x", "recipe.yaml line 1: not valid YAML ('x' cannot be read as bool)"),
+        ("seed: !!timestamp x", "recipe.yaml line 1: not valid YAML ('x' cannot be read as timestamp)"),
+        ("seed: 2020-99-99", "recipe.yaml line 1: not valid YAML ('2020-99-99' cannot be read as timestamp)"),
+        ("decontaminate: {benchmarks: [{name: !!binary /w==}]}", "recipe.yaml line 1: not valid YAML (bytes are no value"),
+        ('seed: "\\ud800"', "recipe.yaml line 1: not valid YAML (a lone surrogate, which UTF-8 cannot hold)"),
+        ("seed: " + "[" * 101 + "]" * 101, "recipe.yaml line 1: not valid YAML (nested more than 100 deep)"),
+        ("seed: " + "[" * 5000, "recipe.yaml: not valid YAML (nested more than 100 deep)"),
+        ('"a\\nb": 1', "recipe.yaml line 1: unknown key a\\nb; "),
+        (
+            "decontaminate:\n  benchmarks:\n  - {name: a, name: b}",
+            "recipe.yaml line 3: decontaminate.benchmarks.0.name is given a second time, after line 3; keep one",
+        ),
         (b"seed: \xff", "recipe.yaml is no UTF-8 text; a recipe is a YAML file"),
     ],
 )
@@ -96,13 +113,26 @@ def test_refused_recipes(tmp_path: Path, text: str | bytes, message: str) -> Non
         ("filter..alpha=9", "--set filter..alpha=9: write section.key=value"),
         ("filter.alpha=x", "--set filter.alpha=x: filter.alpha: input should be a valid number, not 'x'"),
         ("filter.alhpa=9", "--set filter.alhpa=9: unknown key filter.alhpa; did you mean alpha?"),
-        ("filter.positives=[a", "--set filter.positives=[a: the value is no valid YAML (expected"),
+        ("filter.positives=[a", "--set filter.positives=[a: not valid YAML (expected"),
+        ("seed=!!bool x", "--set seed=!!bool x: not valid YAML ('x' cannot be read as bool)"),
+        ("seed=!!timestamp x", "--set seed=!!timestamp x: not valid YAML ('x' cannot be read as timestamp)"),
+        ("filter.alpha=" + "[" * 3000, "--set filter.alpha=[[[["),
+        ("seed=a\nb", "--set seed=a\\nb: seed: input should be a valid integer, not 'a b'"),
+        ("a\n" * 500 + "=1", "--set a\\na\\n"),
+        ("train.mixture={a: 1, a: 2}", "--set train.mixture={a: 1, a: 2}: train.mixture.a is given a second time"),
         ("seed.deep=1", "--set seed.deep=1: seed is no section of the recipe"),
         ("seed=", "--set seed=: seed: input should be a valid integer, not None"),
     ],
 )
 def test_refused_overrides(tmp_path: Path, override: str, message: str) -> None:
-    assert refusal(tmp_path, "seed: 5\nfilter: {alpha: 5}\n", override).startswith(message)
+    said = refusal(tmp_path, "seed: 5\nfilter: {alpha: 5}\n", override)
+    assert said.startswith(message)
+    assert len(said) <= 300
+
+
+def test_an_anchor_beside_itself_is_no_cycle(tmp_path: Path) -> None:
+    recipe = load(tmp_path, "decontaminate: {benchmarks: [{name: &a mine, split: *a, fields: &b [q]}, {name: two, fields: *b}]}")
+    assert recipe.decontaminate.benchmarks == [{"name": "mine", "split": "mine", "fields": ["q"]}, {"name": "two", "fields": ["q"]}]
 
 
 def test_missing_recipe(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from curation.errors import PipelineError
+from curation.shards import sealed_json
 from trainer.checkpoint import TrainingState, newest_checkpoint, save_checkpoint
 
 MODEL = {"weight": torch.arange(6.0).reshape(2, 3)}
@@ -61,18 +62,25 @@ def flip_model(path: Path) -> None:
     model.write_bytes(content)
 
 
-def other_version(path: Path) -> None:
+def other_samples(path: Path) -> None:
     state = path / "state.json"
-    state.write_text(json.dumps({**json.loads(state.read_bytes()), "version": 99}))
+    state.write_bytes(state.read_bytes().replace(b'"samples": 4,', b'"samples": 5,'))
+
+
+def other_version(path: Path) -> None:
+    values = json.loads((path / "state.json").read_bytes())
+    del values["seal"]
+    (path / "state.json").write_bytes(sealed_json({**values, "version": 99}))
 
 
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (cut_state, "damaged"),
+        (cut_state, "the seal of state.json is broken"),
+        (other_samples, "the seal of state.json is broken"),
         (flip_model, "checksum of model.safetensors"),
         (lambda path: (path / "optimizer.safetensors").unlink(), "optimizer.safetensors is missing"),
-        (lambda path: (path / "state.json").unlink(), "damaged"),
+        (lambda path: (path / "state.json").unlink(), "state.json is missing"),
         (other_version, "version 99"),
     ],
 )

@@ -201,6 +201,25 @@ def test_finished_run_does_nothing_more(tokens_folder: Path, tmp_path: Path) -> 
     assert again["validation_loss"] == first["validation_loss"]
 
 
+@pytest.mark.parametrize(("content", "first_loss"), [(None, False), (b"garbage\n", False), (b"\xff", True)])
+def test_a_lost_or_damaged_log_keeps_no_training_from_its_end(
+    tokens_folder: Path, tmp_path: Path, content: bytes | None, first_loss: bool
+) -> None:
+    straight = run(tokens_folder, tmp_path / "model")
+    log = tmp_path / "model/metrics.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    if content is None:
+        log.unlink()
+    else:
+        log.write_bytes(b"".join(lines[:4]) * first_loss + content)
+    for attempt in range(2):  # the second finds what the first wrote
+        rows: list[Mapping[str, Any]] = []
+        again = run(tokens_folder, tmp_path / "model", progress=rows.append)
+        assert any("lost or damaged" in row.get("message", "") for row in rows) == (attempt == 0)
+        assert again["first_loss"] == (straight["first_loss"] if first_loss else None)
+        assert again["validation_loss"] == pytest.approx(straight["validation_loss"])  # measured again
+
+
 def test_mixture_weights_and_sources_left_out(tokens_folder: Path, tmp_path: Path) -> None:
     rows: list[Mapping[str, Any]] = []
     summary = run(tokens_folder, tmp_path / "model", SETTINGS.model_copy(update={"mixture": {"web": 2.0}}), progress=rows.append)
@@ -244,7 +263,10 @@ def test_exploding_loss_stops_with_advice(tokens_folder: Path, tmp_path: Path) -
         ({"batch_tokens": 100}, "no multiple of the context of 16; set it to 96"),
         ({"batch_tokens": 1}, "set it to 16"),
         ({"device": "warp"}, "train.device 'warp' cannot be used"),
+        ({"device": "meta"}, "train.device 'meta' cannot be used"),
+        ({"device": "hpu"}, "train.device 'hpu' cannot be used"),  # torch looks for a module
         ({"mixture": {"x": 1.0}}, "names the source 'x'"),
+        ({"mixture": {"web": 1e308, "books": 1e308}}, "too large to be added up"),
     ],
 )
 def test_bad_settings(tokens_folder: Path, tmp_path: Path, changes: dict[str, Any], message: str) -> None:
