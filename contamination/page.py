@@ -17,6 +17,17 @@ from contamination.report import COLUMNS
 from contamination.split import Span
 
 MAX_ITEM_CHARACTERS = 3000  # of an item in the page; longer ones are cut
+TABLE_COLUMNS = {  # what matters most comes first: a phone shows the left end
+    "name": "benchmark",
+    "dirty": "dirty",
+    "items": "items",
+    "clean_percent": "clean",
+    "documents_hit": "documents hit",
+    "n": "n",
+    "ngrams_matched": "n-grams matched",
+    "ngrams_ignored_as_common": "n-grams ignored as common",
+    "too_short": "items too short",
+}
 NUMBERS = ("n", "items", "too_short", "dirty", "clean", "documents_hit", "ngrams_matched", "ngrams_ignored_as_common")
 
 STYLE = """
@@ -48,7 +59,7 @@ td { white-space: nowrap; }
 th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
 tr:last-child td { border-bottom: 0; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
-td.text { white-space: normal; min-width: 18rem; }
+td.name { white-space: normal; min-width: 8.5rem; }
 .bar {
   display: inline-block; width: 5rem; height: .6rem; margin-right: .5rem;
   border-radius: .3rem; background: var(--dirty); overflow: hidden;
@@ -89,7 +100,7 @@ def render_page(
     """
     body = [
         "<h1>Benchmark overlap</h1>",
-        f"<p>{documents:,} documents were compared with {len(rows)} benchmarks, before anything was removed. "
+        f"<p>{documents:,} documents were compared with {len(rows)} benchmark{'s' * (len(rows) != 1)}, before anything was removed. "
         f"An item is dirty if any document holds one of its n-grams; the length n is each benchmark's own (GPT-3, appendix C).</p>",
     ]
     if rows:
@@ -114,26 +125,38 @@ def highlighted(text: str, spans: Sequence[Span]) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    header = "".join(f"<th{_number(name)}>{name.replace('_', ' ')}</th>" for name in COLUMNS)
-    lines = "".join("<tr>" + "".join(_cell(name, row[name]) for name in COLUMNS) + "</tr>\n" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{header}</tr></thead>\n<tbody>{lines}</tbody></table></div>'
+    header = "".join(f"<th{_number(name)}>{title}</th>" for name, title in TABLE_COLUMNS.items())
+    lines = "".join("<tr>" + "".join(_cell(name, row) for name in TABLE_COLUMNS) + "</tr>\n" for row in rows)
+    return f'<div class="scroll"><table><thead><tr>{header}</tr></thead>\n<tbody>{lines}</tbody></table></div>{_top_ngrams(rows)}'
 
 
 def _number(name: str) -> str:
     return ' class="number"' if name in NUMBERS else ""
 
 
-def _cell(name: str, value: Any) -> str:
+def _cell(name: str, row: dict[str, Any]) -> str:
+    value = row[name]
     if name == "clean_percent":
-        return f'<td><span class="bar"><i style="width:{value:.1f}%"></i></span>{value:.2f}</td>'
-    if name == "top_ngrams":
-        lines = [f'{escape(entry["ngram"])} <span class="soft">({entry["documents"]:,})</span>' for entry in value]
-        return f'<td class="text">{"<br>".join(lines)}</td>'
-    return f"<td{_number(name)}>{value:,}</td>" if name in NUMBERS else f"<td>{escape(value)}</td>"
+        return f'<td><span class="bar"><i style="width:{value:.1f}%"></i></span>{value:.2f} %</td>'
+    if name == "name":
+        return f'<td class="name">{escape(value)} <span class="soft">{escape(row["split"])}</span></td>'
+    return f"<td{_number(name)}>{value:,}</td>"
+
+
+def _top_ngrams(rows: list[dict[str, Any]]) -> str:
+    """The most frequent matched n-grams of every benchmark that has any, folded."""
+    lists = []
+    for row in rows:
+        entries = "".join(f'<dd>{escape(entry["ngram"])} ({entry["documents"]:,})</dd>' for entry in row["top_ngrams"])
+        lists.append(f"<dt>{escape(row['name'])}</dt>{entries}" if entries else "")
+    if not any(lists):
+        return ""
+    title = "Most frequent matched n-grams, and the number of documents that hold each"
+    return f'<details><summary class="soft">{title}</summary><dl>{"".join(lists)}</dl></details>'
 
 
 def _legend() -> str:
-    entries = "".join(f"<dt>{name.replace('_', ' ')}</dt><dd>{escape(meaning)}</dd>" for name, meaning in COLUMNS.items())
+    entries = "".join(f"<dt>{title}</dt><dd>{escape(COLUMNS[name])}</dd>" for name, title in TABLE_COLUMNS.items())
     return f'<details><summary class="soft">What the columns hold</summary><dl>{entries}</dl></details>'
 
 

@@ -97,7 +97,7 @@ class DecontaminateSettings(Section):
     def _is_no_less_than_the_smallest(cls, largest: int, info: ValidationInfo) -> int:
         smallest = info.data.get("report_min_words", 1)
         if largest < smallest:
-            raise PydanticCustomError("below_report_min_words", "Input should be at least report_min_words, {smallest}", {"smallest": smallest})
+            raise PydanticCustomError("below_smallest", "Input should be at least report_min_words, {smallest}", {"smallest": smallest})
         return largest
 
 

@@ -14,7 +14,7 @@ from curation.errors import InputError, UsageError
 from curation.recipe import Recipe
 
 MAX_DEPTH = 100  # our choice: recipes nest four deep, and pydantic writes no more than 255 levels
-MAX_SHOWN = 100  # characters of a key, a value or an option in a message
+MAX_SHOWN = 80  # characters of a key, a value or an option in a message
 
 
 class YamlError(Exception):

@@ -81,8 +81,8 @@ def check_model(content: bytes, name: str, label: str) -> None:
         raise _refusal(name, "it holds word vectors, not a classifier")
     if arguments[LOSS] not in LOSSES:
         raise _refusal(name, f"its loss has number {arguments[LOSS]}, which is none")
-    hashes = arguments[WORD_NGRAMS] > 1 or arguments[LONGEST_SUBWORD] > 0
-    if arguments[BUCKETS] < hashes:  # the library divides by it
+    hashes = arguments[WORD_NGRAMS] not in (0, 1) or arguments[LONGEST_SUBWORD] != 0
+    if arguments[BUCKETS] < hashes:  # the library divides by their number
         raise _refusal(name, f"it has {arguments[BUCKETS]} buckets for its n-grams")
     labels, words, pruned = _read_dictionary(cursor)
     if label not in labels:

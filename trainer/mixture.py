@@ -47,7 +47,7 @@ def mixture_weights(tokens: Mapping[str, int], weights: Mapping[str, float] | No
     try:
         total = math.fsum(given.values())
     except OverflowError as error:
-        raise UsageError("train.mixture has weights too large to be added up; only their ratios count, so divide all by the same") from error
+        raise UsageError("train.mixture has weights too large to be added up; only their ratios count, so give smaller ones") from error
     if not total > 0:
         raise UsageError("train.mixture leaves no source with a positive weight; give at least one")
     return {source: given[source] / total for source in sorted(given) if given[source] > 0}
@@ -81,7 +81,9 @@ class Mixture:
         self._shares: list[tuple[str, int, int]] = []
         left = math.fsum(weights.values())
         for source in peeled:
-            self._shares.append((source, min(ONE, round(weights[source] / left * ONE)), _phase(seed, source)))
+            # Beside much larger weights, tiny ones are lost in rounding, and nothing may seem left for them.
+            share = round(weights[source] / left * ONE) if weights[source] < left else ONE
+            self._shares.append((source, share, _phase(seed, source)))
             left -= weights[source]
 
     def draw(self, sample: int) -> Draw:

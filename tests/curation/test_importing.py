@@ -254,3 +254,10 @@ def test_a_piece_of_somebody_else_keeps_its_id(tmp_path: Path) -> None:
     write_rows(tmp_path / "rows.jsonl", [piece])
     assert run_here("dedup", "--input", tmp_path / "rows.jsonl", "--run", tmp_path / "run", "--quiet") == 0
     assert table(tmp_path / "run", "dedup/input", "documents")["id"].to_list() == ["a#0"]
+
+
+def test_a_parquet_file_without_rows_is_no_failure(tmp_path: Path) -> None:
+    pl.DataFrame(schema=SCHEMA).write_parquet(tmp_path / "none.parquet")
+    write_rows(tmp_path / "rows.jsonl", rows_of(2))
+    result, documents, _ = imported(tmp_path, tmp_path / "none.parquet", tmp_path / "rows.jsonl")
+    assert (result.failures, documents.height) == ([], 2)

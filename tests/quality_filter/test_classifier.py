@@ -7,7 +7,7 @@ import fasttext
 import numpy as np
 import pytest
 
-from curation.errors import InputError
+from curation.errors import InputError, UsageError
 from curation.recipe import FilterSettings
 from quality_filter.classifier import NEGATIVE, POSITIVE, Classifier, train
 from quality_filter.model_file import check_model
@@ -30,6 +30,20 @@ def model() -> bytes:
 def test_training_is_reproducible_bit_by_bit(model: bytes) -> None:
     assert train(sample(200), SETTINGS, seed=3) == model
     assert train(sample(200, seed=1), SETTINGS, seed=3) != model
+
+
+def test_a_rate_at_which_training_diverges_is_named() -> None:
+    with pytest.raises(UsageError, match=r"filter\.learning_rate 1e\+30 makes the classifier diverge; lower it"):
+        train(sample(200), SETTINGS.model_copy(update={"learning_rate": 1e30}), seed=3)
+
+
+def test_what_only_the_library_refuses_is_an_input_error(model: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> None:
+        raise RuntimeError("Unknown loss")
+
+    monkeypatch.setattr(fasttext, "load_model", refuse)
+    with pytest.raises(InputError, match="m cannot be used as a classifier: Unknown loss"):
+        Classifier(model, "m")
 
 
 def test_seeds_beyond_32_bits(model: bytes) -> None:

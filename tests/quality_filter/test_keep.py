@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 
 import numpy as np
 import pytest
@@ -27,6 +28,12 @@ def test_keep_probability_is_two_minus_score_to_the_minus_alpha(alpha: float) ->
         deviation = (len(IDS) * expected * (1 - expected)) ** 0.5
         assert abs(kept - len(IDS) * expected) < 4 * deviation, score
     assert all(keeps_by_draw(1.0, draw) for draw in draws)
+
+
+def test_a_tiny_alpha_keeps_nearly_all() -> None:
+    draws = [lomax_draw(1, document_id, 1e-300) for document_id in IDS[:100]]
+    assert set(draws) == {math.inf}  # (1 - uniform)^-(10^300)
+    assert all(keeps_by_draw(0.0, draw) for draw in draws)
 
 
 def test_values_that_the_specification_lists() -> None:

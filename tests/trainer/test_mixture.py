@@ -86,6 +86,11 @@ def test_table_2_2_proportions() -> None:
         assert abs(counts[source] - 10_000 * weight) <= 5
 
 
+def test_weights_lost_in_rounding_leave_a_mixture() -> None:
+    mixture = Mixture(dict.fromkeys("abc", 10), mixture_weights(dict.fromkeys("abc", 10), {"a": 1.0, "b": 1e-320, "c": 1e-320}), 1)
+    assert {mixture.draw(sample).source for sample in range(100)} == {"a"}  # 1 + 2e-320 is 1 in doubles
+
+
 def test_epochs_are_reshuffled() -> None:
     mixture = Mixture({"a": 40}, {"a": 1.0}, 5)
     first, second = ([mixture.draw(40 * epoch + place).index for place in range(40)] for epoch in (0, 1))
