@@ -27,6 +27,7 @@ test-slow: $(READY)
 
 lint: $(READY)
 	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
 clean:

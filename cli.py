@@ -152,9 +152,7 @@ def execute(options: argparse.Namespace, signals: StopSignals) -> int:
             storage.remove_temporary_files(options.run)  # of workers that were stopped while they wrote
 
 
-def _run_stages(
-    options: argparse.Namespace, recipe: Recipe, stages: Sequence[str], context: RunContext, signals: StopSignals
-) -> int:
+def _run_stages(options: argparse.Namespace, recipe: Recipe, stages: Sequence[str], context: RunContext, signals: StopSignals) -> int:
     from curation.summary import append_metrics, write_summary
 
     results: list[StageResult] = []

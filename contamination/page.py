@@ -147,7 +147,7 @@ def _top_ngrams(rows: list[dict[str, Any]]) -> str:
     """The most frequent matched n-grams of every benchmark that has any, folded."""
     lists = []
     for row in rows:
-        entries = "".join(f'<dd>{escape(entry["ngram"])} ({entry["documents"]:,})</dd>' for entry in row["top_ngrams"])
+        entries = "".join(f"<dd>{escape(entry['ngram'])} ({entry['documents']:,})</dd>" for entry in row["top_ngrams"])
         lists.append(f"<dt>{escape(row['name'])}</dt>{entries}" if entries else "")
     if not any(lists):
         return ""

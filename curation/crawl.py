@@ -226,9 +226,7 @@ def _http_header(record: Record, name: str) -> str | None:
     return next((value for key, value in record.http_headers if key.lower() == name), None)
 
 
-def _to_document(
-    record: Record, task: _SegmentTask, guard: Guard, counts: Counts
-) -> tuple[dict[str, Any] | None, dict[str, str] | None]:
+def _to_document(record: Record, task: _SegmentTask, guard: Guard, counts: Counts) -> tuple[dict[str, Any] | None, dict[str, str] | None]:
     """The document, if there is one, and the ledger row, if the record was not simply kept."""
     document_id = _document_id(record, task)
     where = {"file": task.segment.path, "offset": record.offset, "url": record.target_uri}

@@ -69,9 +69,7 @@ class _TablePlan:
     id_hashes: NDArray[np.uint64]
 
 
-def run_import(
-    stage: str, paths: list[str], settings: ImportSettings, context: RunContext, limit: int | None = None
-) -> StageResult:
+def run_import(stage: str, paths: list[str], settings: ImportSettings, context: RunContext, limit: int | None = None) -> StageResult:
     """Import files as the finished stage ``stage``, such as ``dedup/input``.
 
     Raises:

@@ -1,8 +1,8 @@
 """One work item's outputs: committed one by one, then vouched for by one manifest.
 
-    RUN/<stage>/documents/part-00000.parquet     documents that stay
-    RUN/<stage>/ledger/part-00000.parquet        what happened to the others
-    RUN/<stage>/manifests/part-00000.json        written last
+RUN/<stage>/documents/part-00000.parquet     documents that stay
+RUN/<stage>/ledger/part-00000.parquet        what happened to the others
+RUN/<stage>/manifests/part-00000.json        written last
 """
 
 from __future__ import annotations

@@ -58,14 +58,16 @@ def run_train(settings: TrainSettings, seed: int, context: RunContext, stopping:
         raise UsageError(f"training reads and writes local folders, and {context.folder} is none; copy the run to a disk first")
     started = time.monotonic()
     tokens = [file for manifest in committed_manifests(context.folder, "tokenize") for file in manifest.files if ".tokens" in file.name]
-    fingerprint = fingerprint_of({
-        "stage": STAGE,
-        "version": VERSION,
-        "settings": settings.model_dump(mode="json", exclude={"device", "keep_checkpoints"}),
-        "seed": seed,
-        "libraries": library_versions(LIBRARIES),
-        "tokens": sorted((file.name, file.sha256) for file in tokens),
-    })
+    fingerprint = fingerprint_of(
+        {
+            "stage": STAGE,
+            "version": VERSION,
+            "settings": settings.model_dump(mode="json", exclude={"device", "keep_checkpoints"}),
+            "seed": seed,
+            "libraries": library_versions(LIBRARIES),
+            "tokens": sorted((file.name, file.sha256) for file in tokens),
+        }
+    )
     folder = storage.local_path(storage.join(context.folder, "model"))
     summary = _finished_summary(context.folder, fingerprint)
     if summary is None:

@@ -157,7 +157,7 @@ def overlap_section(overlap: OverlapFacts) -> str:
 
 def _overlap_table(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = "".join(
-        f"<tr><td>{isolated(row['name'])} <span class=\"soft\">{isolated(row['split'])}</span></td>"
+        f'<tr><td>{isolated(row["name"])} <span class="soft">{isolated(row["split"])}</span></td>'
         f'<td class="meter">{_meter(row["dirty"], row["items"])}</td><td class="number">{percent(row["dirty"], row["items"])}</td>'
         f'<td class="number">{count(row["dirty"])}</td><td class="number">{count(row["items"])}</td><td class="number">{row["n"]}</td>'
         f'<td class="number">{count(row["documents_hit"])}</td></tr>'
@@ -227,9 +227,7 @@ def _result(training: TrainingFacts) -> str:
     loss = training.validation.values[-1]
     perplexity = f", a perplexity of {compact(math.exp(loss))}" if loss < MAX_PERPLEXITY_LOSS else ""
     bits = "" if training.bits_per_byte is None else f", {training.bits_per_byte:.3f} bits a byte of text"
-    return (
-        f"<p>After {count(training.validation.tokens[-1])} tokens the validation loss is {loss:.3f} nats a token{perplexity}{bits}.</p>"
-    )
+    return f"<p>After {count(training.validation.tokens[-1])} tokens the validation loss is {loss:.3f} nats a token{perplexity}{bits}.</p>"
 
 
 def _generated(sample: str | None) -> str:

@@ -69,8 +69,10 @@ def layouts(records: list[bytes], sizes: list[int]) -> Iterator[tuple[str, bytes
     yield "plain", content
     yield "a member each", b"".join(map(member, records))
     groups = list(accumulate(size % 4 + 1 for size in sizes))
-    yield "several a member", b"".join(member(b"".join(records[start:end])) for start, end in pairwise([0, *groups])) + member(
-        b"".join(records[groups[-1] :] if groups else records)
+    yield (
+        "several a member",
+        b"".join(member(b"".join(records[start:end])) for start, end in pairwise([0, *groups]))
+        + member(b"".join(records[groups[-1] :] if groups else records)),
     )
     cuts = sorted({0, len(content), *(size * 37 % len(content) for size in sizes)}) if content else [0, 0]
     yield "members cut anywhere", b"".join(member(content[start:end]) for start, end in pairwise(cuts))

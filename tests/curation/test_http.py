@@ -178,9 +178,7 @@ def test_members_and_frames_in_a_row_are_one_body(coding: str) -> None:
 
 
 @pytest.mark.parametrize("coding", [*CODERS, "identity", "none", "utf-8", "aws-chunked"])
-@pytest.mark.parametrize(
-    "body", [TEXT, b"plain text", "<html><p>Привет, мир".encode("cp1251")], ids=["utf-8", "short", "windows-1251"]
-)
+@pytest.mark.parametrize("body", [TEXT, b"plain text", "<html><p>Привет, мир".encode("cp1251")], ids=["utf-8", "short", "windows-1251"])
 def test_text_that_was_stored_decoded_is_as_it_is(coding: str, body: bytes) -> None:
     parsed = response(body, f"Content-Encoding: {coding}")
     assert (parsed.body, parsed.problem) == (body, None)
