@@ -20,12 +20,13 @@ from typing import Any
 import polars as pl
 
 from curation import storage
-from curation.documents import documents_frame, names_a_piece
+from curation.documents import documents_frame
 from curation.engine.local import LocalEngine
 from curation.errors import InputError
 from curation.extraction.guard import Guard, GuardFailure
 from curation.extraction.page import PageRequest, PageText, extract_page, warm_up
 from curation.finished import committed_manifests, prepared_file
+from curation.ids import hash_id, names_a_piece, repeated_hashes
 from curation.ledger import Action, Counts, Reason, ledger_row
 from curation.parts import Part, PartWriter
 from curation.preparing import commit_prepared
@@ -34,7 +35,7 @@ from curation.runner import RunContext, StageResult, WorkItem, library_versions,
 from curation.shards import ManifestFile, canonical_json
 from curation.sources.frames import TRUNCATIONS
 from curation.sources.http import declared_charset, media_type
-from curation.sources.plan import PAGE_TYPES, FilePlan, Segment, bare_id, hash_id, limit_segments, plan_file, repeated_hashes
+from curation.sources.plan import PAGE_TYPES, FilePlan, Segment, bare_id, limit_segments, plan_file
 from curation.sources.reddit import Links, select_links
 from curation.sources.warc import DAMAGED, REPAIRED, Record, read_records
 from curation.stage import Outcome

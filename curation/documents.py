@@ -6,7 +6,6 @@ A frame of documents always has exactly the columns of ``SCHEMA``, in this order
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -37,14 +36,6 @@ COLUMNS: dict[str, tuple[pl.DataType | type[pl.DataType], str, str]] = {
 }
 
 SCHEMA = pl.Schema({name: dtype for name, (dtype, _, _) in COLUMNS.items()})
-
-
-_PIECE_ID = re.compile(r"#\d+$")
-
-
-def names_a_piece(document_id: str) -> bool:
-    """Whether an id has the form ``parent#0`` that pieces get; a whole document must not, or it could meet a piece of that name."""
-    return _PIECE_ID.search(document_id) is not None
 
 
 def documents_frame(rows: Iterable[Mapping[str, Any]] = ()) -> pl.DataFrame:

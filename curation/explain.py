@@ -9,9 +9,9 @@ from typing import Any
 import polars as pl
 
 from curation import storage
-from curation.documents import names_a_piece
 from curation.errors import InputError, IntegrityError
 from curation.finished import committed_manifests, read_stage_file
+from curation.ids import names_a_piece
 from curation.ledger import SCHEMA, Reason
 from curation.sources.urls import canonical_key
 

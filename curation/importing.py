@@ -20,15 +20,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from curation import storage
-from curation.documents import SCHEMA, documents_frame, names_a_piece
+from curation.documents import SCHEMA, documents_frame
 from curation.engine.local import LocalEngine
 from curation.errors import InputError
+from curation.ids import hash_id, names_a_piece, repeated_hashes
 from curation.ledger import Action, Counts, Reason, ledger_row
 from curation.normalize import normalize
 from curation.parts import Part, PartWriter
 from curation.runner import RunContext, StageResult, WorkItem, library_versions, run_parts
 from curation.sources.compressed import open_decompressed
-from curation.sources.plan import hash_id, repeated_hashes
 from curation.stage import Outcome
 
 VERSION = 1

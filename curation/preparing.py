@@ -16,9 +16,9 @@ from curation import storage
 from curation.engine.local import LocalEngine
 from curation.errors import InputError, IntegrityError
 from curation.finished import prepared_file, prepared_files, stage_file
+from curation.ids import hash_id, repeated_hashes
 from curation.progress import Progress
 from curation.shards import ManifestFile, Shard, file_is_intact, fingerprint_of, read_sealed, read_shard, sealed_json
-from curation.sources.plan import hash_id, repeated_hashes
 from curation.stage import Prepared, Stage
 
 

@@ -6,9 +6,7 @@ only look like a record. Segments depend on the file alone, never on the number 
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 
 from curation import storage
 from curation.errors import InputError
+from curation.ids import hash_id
 from curation.recipe import MIB, CrawlLimits
 from curation.sources.frames import Frame, read_frames, record_headers
 
@@ -89,17 +88,6 @@ def page_record_id(frame: Frame) -> str | None:
 def bare_id(record_id: str) -> str:
     """``a1b2`` from ``<urn:uuid:a1b2>``; ids that differ in their dressing alone become one."""
     return _ID_DRESSING.sub("", record_id.strip("<>"))
-
-
-def hash_id(record_id: str) -> int:
-    """Stable 64-bit hash of a record id."""
-    return int.from_bytes(hashlib.blake2b(record_id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-
-
-def repeated_hashes(id_hashes: Iterable[NDArray[np.uint64]]) -> frozenset[int]:
-    """Hashes of the ids that occur more than once in all inputs; takes 8 bytes a document."""
-    hashes = np.sort(np.concatenate(list(id_hashes)))
-    return frozenset(np.unique(hashes[1:][hashes[1:] == hashes[:-1]]).tolist())
 
 
 def limit_segments(segments: list[Segment], limit: int | None) -> list[Segment]:

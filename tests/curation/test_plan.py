@@ -12,17 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.errors import InputError
+from curation.ids import hash_id, repeated_hashes
 from curation.recipe import CrawlLimits
-from curation.sources.plan import (
-    MIN_SEGMENT_BYTES,
-    SEGMENTS_PER_FILE,
-    Segment,
-    bare_id,
-    hash_id,
-    limit_segments,
-    plan_file,
-    repeated_hashes,
-)
+from curation.sources.plan import MIN_SEGMENT_BYTES, SEGMENTS_PER_FILE, Segment, bare_id, limit_segments, plan_file
 from curation.sources.warc import read_records
 from tests.curation.warc_samples import html_page, member, page_headers, page_record, record_id, warc_record, write
 
