@@ -6,13 +6,12 @@ import hashlib
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.errors import InputError
-from curation.ids import hash_id, repeated_hashes
+from curation.ids import hash_id
 from curation.recipe import CrawlLimits
 from curation.sources.plan import MIN_SEGMENT_BYTES, SEGMENTS_PER_FILE, Segment, bare_id, limit_segments, plan_file
 from curation.sources.warc import read_records
@@ -73,19 +72,6 @@ def test_unreadable_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dressed", ["<urn:uuid:a1b2>", "urn:uuid:a1b2", "<URN:UUID:a1b2>", "a1b2", "<a1b2>"])
 def test_an_id_is_the_same_in_every_dress(dressed: str) -> None:
     assert bare_id(dressed) == "a1b2"
-
-
-def test_hashes_of_ids_are_fixed() -> None:
-    """The first eight bytes of BLAKE2b with a digest of eight bytes, as `b2sum -l 64` prints them."""
-    assert hash_id("").to_bytes(8, "little").hex() == "e4a6a0577479b2b4"
-    assert hash_id("abc").to_bytes(8, "little").hex() == "d8bb14d833d59559"
-
-
-@given(st.lists(st.lists(st.integers(0, 20), max_size=10), min_size=1, max_size=4))
-def test_repeated_hashes(lists: list[list[int]]) -> None:
-    everything = [value for values in lists for value in values]
-    expected = {value for value in everything if everything.count(value) > 1}
-    assert repeated_hashes(np.array(values, dtype=np.uint64) for values in lists) == expected
 
 
 @given(st.lists(st.integers(0, 5), max_size=8), st.integers(0, 30))
