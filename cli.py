@@ -223,7 +223,7 @@ def _run_documents_stage(name: str, options: argparse.Namespace, recipe: Recipe,
         from quality_filter.stage import count_raw_documents
 
         kept, judged = count_raw_documents(manifest.statistics for manifest in committed_manifests(context.folder, name))
-        print(f"note: of {judged:,} raw documents the filter kept {kept:,}" + ("" if kept else FEW_KEPT), file=sys.stderr)
+        context.progress.say(f"note: of {judged:,} raw documents the filter kept {kept:,}" + ("" if kept else FEW_KEPT))
     if name == "tokenize":
         from trainer.run import check_tokens
 
@@ -271,7 +271,7 @@ def _check_inputs(options: argparse.Namespace, recipe: Recipe, stages: Sequence[
         raise UsageError("no input files; name WARC or WET files on the command line, or set inputs in the recipe")
     if "filter" in stages and not recipe.filter.positives and recipe.filter.model is None:
         raise UsageError("the filter has nothing to learn from; --set filter.positives=[FILES of curated text], or filter.model=FILE")
-    if ("decontaminate" in stages) and not recipe.decontaminate.benchmarks and not options.quiet:
+    if "decontaminate" in stages and not recipe.decontaminate.benchmarks and not options.quiet:
         print("note: decontaminate.benchmarks is empty, so no overlap can be found", file=sys.stderr)
 
 

@@ -24,15 +24,15 @@ COLUMNS: dict[str, tuple[pl.DataType | type[pl.DataType], str, str]] = {
     "dump": (pl.String, "name of the crawl snapshot, such as CC-MAIN-2024-22", "crawl"),
     "file_path": (pl.String, "input file that held the record", "crawl"),
     "language": (pl.String, "language code, where the input states one", "crawl"),
-    "language_score": (pl.Float64, "confidence of the language, 0 to 1", "crawl"),
-    "token_count": (pl.Int64, "tokens of the text, where the input states them", "crawl"),
+    "language_score": (pl.Float64, "confidence of the language, 0 to 1", "import"),
+    "token_count": (pl.Int64, "tokens of the text, where the input states them", "import"),
     "source": (pl.String, "corpus of the mixture: commoncrawl, webtext, curated, ...", "crawl"),
     "warc_offset": (pl.Int64, "byte offset of the record in its file", "crawl"),
     "warc_length": (pl.Int64, "bytes of the record in its file", "crawl"),
     "karma": (pl.Int64, "best Reddit score among links to the page", "crawl"),
     "quality_score": (pl.Float64, "probability of the positive class, 0 to 1", "filter"),
     "pieces": (PIECE, "parent and character span, for a piece of a split document", "decontaminate"),
-    "metadata": (pl.String, "further fields of an imported document, as JSON", "crawl"),
+    "metadata": (pl.String, "further fields of an imported document, as JSON", "import"),
 }
 
 SCHEMA = pl.Schema({name: dtype for name, (dtype, _, _) in COLUMNS.items()})
