@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 from warcio.archiveiterator import ArchiveIterator
 
-from curation.crawl import dump_name, iso_date, run_crawl
+from curation.crawl import run_crawl
+from curation.crawl_page import dump_name, iso_date
 from curation.errors import InputError, QuarantineError
 from curation.progress import Progress
 from curation.recipe import MIB, CrawlLimits, CrawlSettings

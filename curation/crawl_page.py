@@ -1,0 +1,207 @@
+"""One page record of a crawl → its fate: a document, or a ledger row that says why not, or both.
+
+``judge_page`` is the whole way of a page, step by step; the first step that has something against the
+page ends it. ``why_no_page`` comes before: records that are no pages are only counted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from curation import storage
+from curation.extraction.guard import Guard, GuardFailure
+from curation.extraction.page import PageRequest, PageText
+from curation.ids import hash_id, names_a_piece
+from curation.ledger import Action, Reason, ledger_row
+from curation.recipe import CrawlSettings
+from curation.sources.http import declared_charset, media_type
+from curation.sources.plan import PAGE_TYPES, bare_id
+from curation.sources.reddit import Links
+from curation.sources.warc import DAMAGED, REPAIRED, Record
+
+PAGE_MEDIA_TYPES = {"text/html": True, "application/xhtml+xml": True, "text/plain": False}  # whether it is HTML
+# CC-MAIN-2024-22, and the three of before 2013: CC-MAIN-2008-2009, CC-MAIN-2009-2010, CC-MAIN-2012.
+_DUMP = re.compile(r"CC-MAIN-\d{4}(?:-\d{4}|-\d{2})?(?!\d)")
+_REDUCED_DATE = re.compile(r"\d{4}(?:-\d{2})?", re.ASCII)
+_ARC_DATE = re.compile(r"\d{14}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class PageContext:
+    """What is the same for all pages of a file: the recipe, ids that stand twice in the input, the committed links (path)."""
+
+    file_path: str
+    settings: CrawlSettings
+    repeated: frozenset[int]
+    links: str | None
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of a page: the document, if there is one, and the ledger row, if the page was not simply kept.
+
+    ``characters``: of the decoded page, markup included; 0 where it was not decoded.
+    """
+
+    document: dict[str, Any] | None = None
+    row: dict[str, str] | None = None
+    characters: int = 0
+
+
+# --- is it a page -----------------------------------------------------------------------------------
+
+
+def why_no_page(record: Record) -> str | None:
+    """The reason for which a record is counted and passed over; None for a page (also a damaged one)."""
+    if record.record_type not in PAGE_TYPES:
+        return f"{'damaged_record_type' if record.state == DAMAGED else 'record_type'}:{record.record_type or 'none'}"
+    if record.record_type == "conversion" or record.state == DAMAGED:
+        return None
+    if record.http_status != 200:
+        return f"http_status:{record.http_status}"
+    media = _media_type(record)
+    return None if media in PAGE_MEDIA_TYPES else f"content_type:{media or 'none'}"
+
+
+def _media_type(record: Record) -> str | None:
+    declared = _http_header(record, "content-type") or record.headers.get("warc-identified-payload-type")
+    if declared is None and record.body.lstrip()[:1] == b"<":
+        return "text/html"
+    return media_type(declared)
+
+
+def _http_header(record: Record, name: str) -> str | None:
+    return next((value for key, value in record.http_headers if key.lower() == name), None)
+
+
+# --- identity ---------------------------------------------------------------------------------------
+
+
+def document_id_of(record: Record, context: PageContext) -> str:
+    """The record's own id, or sha256 of (file, offset) where that is absent or stands twice in the input."""
+    record_id = bare_id(record.record_id or "")
+    if record_id and hash_id(record_id) not in context.repeated and not names_a_piece(record_id):
+        return record_id
+    place = f"{context.file_path}\0{record.offset}\0{'compressed' if record.own_member else 'decompressed'}"
+    return hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def dump_name(path: str) -> str | None:
+    """The snapshot that a path names, such as CC-MAIN-2024-22; None if it names none."""
+    match = _DUMP.search(path)
+    return match.group() if match else None
+
+
+def iso_date(date: str | None) -> str | None:
+    """A WARC date as ISO 8601 in UTC, ``2024-05-18T01:02:03Z``; None if it is no date.
+
+    A year or a month, which WARC/1.1 allows, stands for its beginning. Fourteen digits are an ARC date.
+    """
+    date = (date or "").strip()
+    if _REDUCED_DATE.fullmatch(date):
+        date = f"{date}-01-01"[:10]
+    try:
+        parsed = datetime.strptime(date, "%Y%m%d%H%M%S") if _ARC_DATE.fullmatch(date) else datetime.fromisoformat(date)
+        return parsed.replace(tzinfo=parsed.tzinfo or UTC).astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError):
+        return None
+
+
+# --- the way of a page ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A page on its way: the record and what is known of it."""
+
+    record: Record
+    context: PageContext
+    id: str
+    karma: int | None
+
+    def row(self, action: Action, reason: Reason, **detail: Any) -> dict[str, str]:
+        """A ledger row that says where the page lies."""
+        record = self.record
+        return ledger_row(self.id, action, reason, file=self.context.file_path, offset=record.offset, url=record.target_uri, **detail)
+
+
+def judge_page(record: Record, context: PageContext, guard: Guard) -> Fate:
+    """What becomes of one page record; ``guard`` runs ``extract_page``."""
+    page = _Page(record, context, document_id_of(record, context), _karma(record.target_uri, context.links))
+    refusal = _refuse_unread(page)
+    if refusal is not None:
+        return Fate(row=refusal)
+    text = guard.call(_request(record))
+    if isinstance(text, GuardFailure):
+        return Fate(row=page.row(Action.QUARANTINED, text.reason, **text.detail))
+    assert isinstance(text, PageText)
+    refusal = _refuse_text(page, text)
+    if refusal is not None:
+        return Fate(row=refusal, characters=text.page_characters)
+    return Fate(_document(page, text), _repaired(page), text.page_characters)
+
+
+def _karma(url: str | None, links: str | None) -> int | None:
+    return _load_links(links).karma_of(url) if links and url else None
+
+
+@lru_cache(maxsize=1)
+def _load_links(path: str) -> Links:
+    return Links(karma=json.loads(storage.read_bytes(path))["karma"])
+
+
+def _refuse_unread(page: _Page) -> dict[str, str] | None:
+    """The ledger row of a page that is not worth extracting, by what is known before its body is read."""
+    settings = page.context.settings
+    if page.record.state == DAMAGED:
+        return page.row(Action.QUARANTINED, Reason.DAMAGED_RECORD, problem=page.record.problem)
+    if page.karma is None and settings.links and settings.links_action == "select":
+        return page.row(Action.REMOVED, Reason.NOT_SHARED, min_karma=settings.min_karma)
+    return None
+
+
+def _request(record: Record) -> PageRequest:
+    """What the extractor gets: WET text is UTF-8 and no HTML, a response is what its headers say."""
+    if record.record_type == "conversion":
+        return PageRequest(record.body, "utf-8", False)
+    is_html = PAGE_MEDIA_TYPES[_media_type(record) or "text/html"]
+    return PageRequest(record.body, declared_charset(_http_header(record, "content-type")), is_html)
+
+
+def _refuse_text(page: _Page, text: PageText) -> dict[str, str] | None:
+    """The ledger row of a page whose text is not kept."""
+    if not text.text:
+        return page.row(Action.REMOVED, Reason.EMPTY_TEXT, body_bytes=len(page.record.body))
+    return None
+
+
+def _document(page: _Page, text: PageText) -> dict[str, Any]:
+    record, settings = page.record, page.context.settings
+    language = record.headers.get("warc-identified-content-language", "").partition(",")[0].strip()
+    return {
+        "id": page.id,
+        "text": text.text,
+        "url": record.target_uri,
+        "date": iso_date(record.date),
+        "dump": settings.dump or dump_name(page.context.file_path),
+        "file_path": page.context.file_path,
+        "language": language or None,
+        "source": "webtext" if page.karma is not None else settings.source,
+        "warc_offset": record.offset,
+        "warc_length": record.length,
+        "karma": page.karma,
+    }
+
+
+def _repaired(page: _Page) -> dict[str, str] | None:
+    """The ledger row of a page that is kept, but was not whole; None for a good one."""
+    if page.record.state != REPAIRED:
+        return None
+    reason = Reason.BODY_OVER_LIMIT if page.record.body_truncated else Reason.REPAIRED_RECORD
+    return page.row(Action.CHANGED, reason, problem=page.record.problem)
