@@ -4,7 +4,10 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: setup demo test test-slow lint clean
+# Scripts in benchmarks/ that compare ours with its peers; together they take an hour or more.
+BENCHMARKS :=
+
+.PHONY: setup demo test test-slow benchmarks lint clean
 
 setup: $(READY)
 
@@ -24,6 +27,9 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(RUN) -m pytest -m slow
+
+benchmarks: $(READY)
+	for name in $(BENCHMARKS); do $(RUN) benchmarks/$$name.py --json build/benchmarks/$$name.json || exit 1; done
 
 lint: $(READY)
 	$(RUN) -m ruff check .

@@ -1,0 +1,126 @@
+"""What a command costs: elapsed time, processor time, and peak memory of it and all its children; repeated in turns.
+
+Candidates that are compared run in turns, so that a slow minute of the machine harms all of them alike, and the
+median of several runs is taken.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import psutil
+
+REPEATS = 5
+LONG_REPEATS = 3  # where one run takes longer than LONG_SECONDS
+LONG_SECONDS = 60.0
+POLL_SECONDS = 0.05
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of a command cost. ``cpu_seconds``: user and system time of it and all children that it waited for.
+
+    ``peak_bytes``: largest sum of the resident memory of it and its children, shared pages counted in each;
+    ``peak_process_bytes``: of the largest single process among them.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+    peak_process_bytes: int
+    output: str
+
+    def json(self) -> Any:
+        """The last line of the output, which peers write as JSON."""
+        return json.loads(self.output.strip().rpartition("\n")[2])
+
+
+def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Run:
+    """Run a command to its end.
+
+    Raises:
+        RuntimeError: it failed; the message holds what it said.
+    """
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        started = time.monotonic()
+        process = subprocess.Popen(
+            list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=errors, env={**os.environ, **(environment or {})}
+        )
+        try:
+            peak_bytes, peak_process_bytes = _watch(process)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        seconds = time.monotonic() - started
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if process.returncode:
+            errors.seek(0)
+            raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{errors.read().decode(errors='replace')}")
+        output.seek(0)
+        cpu_seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return Run(seconds, cpu_seconds, peak_bytes, peak_process_bytes, output.read().decode())
+
+
+def _watch(process: subprocess.Popen[bytes]) -> tuple[int, int]:
+    """Wait for the end of a process; the peaks of its tree's memory, and of one process in it, bytes."""
+    peak_bytes = peak_process_bytes = 0
+    root = psutil.Process(process.pid)
+    while True:
+        sizes = _resident(root)
+        peak_bytes = max(peak_bytes, sum(sizes))
+        peak_process_bytes = max(peak_process_bytes, *sizes, 0)
+        try:
+            process.wait(POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+        return peak_bytes, peak_process_bytes
+
+
+def _resident(root: psutil.Process) -> list[int]:
+    """Resident bytes of a process and its descendants; those that end meanwhile are left out."""
+    sizes = []
+    try:
+        for process in [root, *root.children(recursive=True)]:
+            sizes.append(process.memory_info().rss)
+    except psutil.Error:
+        pass  # it ended between two looks
+    return sizes
+
+
+def in_turns(candidates: Mapping[str, Callable[[], Result]], repeats: int | None = None) -> dict[str, list[Result]]:
+    """Results of every candidate, run in turns; another one begins in each round. The first run of all warms up and counts, too.
+
+    ``repeats``: rounds; None: ``REPEATS``, or ``LONG_REPEATS`` if a candidate of the first round took over ``LONG_SECONDS``.
+    """
+    results: dict[str, list[Result]] = {name: [] for name in candidates}
+    names = list(candidates)
+    rounds, longest = repeats or REPEATS, 0.0
+    done = 0
+    while done < rounds:
+        turn = done % len(names)
+        for name in names[turn:] + names[:turn]:
+            started = time.monotonic()
+            results[name].append(candidates[name]())
+            longest = max(longest, time.monotonic() - started)
+        done += 1
+        if repeats is None and longest > LONG_SECONDS:
+            rounds = LONG_REPEATS
+    return results
+
+
+def median(results: Sequence[Result], value: Callable[[Result], float]) -> float:
+    """The median of one figure of several runs."""
+    return statistics.median(value(result) for result in results)
