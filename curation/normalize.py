@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 import unicodedata
 from functools import cache
 from typing import Any
@@ -17,6 +19,10 @@ _TABLE: dict[int, str | None] = {
     0x0D: "\n",
     0xFEFF: None,  # a byte order mark inside text
 }
+# Whatever the table or ftfy's character fixes would change, wherever it stands.
+_UNWANTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u206a-\u206f\ud800-\udfff\ufeff\ufff9-\ufffc]")
+# Without one of these a line is never bad in the eyes of ftfy.badness.is_bad, which takes ten times as long to say so.
+_MOJIBAKE_CLUE = re.compile("[^\x00-\x7f]{2}|[ÂÃŒœ]")
 
 
 @cache
@@ -45,7 +51,24 @@ def normalize(text: str) -> str:
     Idempotent on its own output as far as the fixed table goes; NUL, controls and lone surrogates
     never survive.
     """
+    if not text.isascii() or _UNWANTED.search(text):
+        text = "".join(line if _is_sound(line) else _repair(line) for line in io.StringIO(text, newline="\n"))
+        text = unicodedata.normalize("NFC", text)
+    return text.strip()
+
+
+def _is_sound(line: str) -> bool:
+    """Whether ``_repair`` would return the line as it is; ftfy judges by the line, and most lines need nothing."""
+    if _UNWANTED.search(line):
+        return False
+    if line.isascii():
+        return True
+    from ftfy.badness import is_bad
+
+    return unicodedata.is_normalized("NFC", line) and not (_MOJIBAKE_CLUE.search(line) and is_bad(line))
+
+
+def _repair(line: str) -> str:
     import ftfy
 
-    repaired = ftfy.fix_text(text, _ftfy_settings()).replace("\r\n", "\n").translate(_TABLE)
-    return unicodedata.normalize("NFC", repaired).strip()
+    return str(ftfy.fix_text(line, _ftfy_settings())).replace("\r\n", "\n").translate(_TABLE)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 
+import ftfy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.normalize import normalize
+from curation.normalize import _TABLE, _ftfy_settings, normalize
 
 FORBIDDEN = {*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0)), "\u2028", "\u2029", "\ufeff"} - {"\n", "\t"}
 
@@ -49,3 +50,22 @@ def test_what_no_text_may_hold_never_survives(text: str) -> None:
     assert not FORBIDDEN.intersection(normal)
     assert unicodedata.is_normalized("NFC", normal)
     assert normal == normal.strip()
+
+
+# What mojibake is made of, by ftfy's own categories, and what its other fixes look for.
+MOJIBAKE = st.sampled_from("aZ .,?!\n\nâ€™Ãà©Â\xa0Œœ°²±√≈‚Äвр‚ГўЂβ€ā×ØÙ«»“”–—…£¥½¶│é\u0302\u0301\r\x85\x9d\x1b[0m\ufffd\u2028\ufeff")
+
+
+@given(st.text(MOJIBAKE, max_size=60) | st.text(max_size=100))
+def test_lines_that_are_passed_over_are_those_that_ftfy_leaves_as_they_are(text: str) -> None:
+    repaired = ftfy.fix_text(text, _ftfy_settings()).replace("\r\n", "\n").translate(_TABLE)
+    assert normalize(text) == unicodedata.normalize("NFC", repaired).strip()
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "cp1251", "cp1250", "cp1253", "cp1257", "mac_roman", "cp437"])
+def test_mojibake_is_found_in_a_line_of_its_own(encoding: str) -> None:
+    for character in "àéñßœŁěЯяωΩ’“”–—…™€£日本한\xa0":
+        for line in (f"a {character} b", f"{character}", f"{character} x", f"{character * 2}y", f"x{character}"):
+            broken = "sound\n" + line.encode().decode(encoding, "replace") + "\nsound too"
+            repaired = ftfy.fix_text(broken, _ftfy_settings()).replace("\r\n", "\n").translate(_TABLE)
+            assert normalize(broken) == unicodedata.normalize("NFC", repaired).strip()
