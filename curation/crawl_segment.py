@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -15,7 +16,7 @@ from curation.extraction.guard import Guard
 from curation.extraction.page import extract_page, warm_up
 from curation.ledger import Action, Counts
 from curation.parts import Part, PartWriter
-from curation.recipe import MIB
+from curation.recipe import MIB, CrawlLimits
 from curation.sources.frames import TRUNCATIONS
 from curation.sources.plan import PAGE_TYPES, Segment
 from curation.sources.warc import DAMAGED, Record, read_records
@@ -77,7 +78,8 @@ def crawl_segment(part: Part, task: SegmentTask) -> Counts:
     documents: list[dict[str, Any]] = []
     ledger: list[dict[str, str]] = []
     truncation: str | None = None
-    with Guard(extract_page, warm_up, task.context.settings.limits) as guard:
+    guard = _worker_guard(task.context.settings.limits)
+    try:
         for record in _segment_records(task):
             if record.problem in TRUNCATIONS:
                 truncation = f"{record.problem} at offset {record.offset}"
@@ -98,11 +100,20 @@ def crawl_segment(part: Part, task: SegmentTask) -> Counts:
             if len(documents) >= FLUSH_ROWS:
                 writer.add(Outcome(documents_frame(documents)))
                 documents = []
+    except BaseException:
+        guard.close()  # it may owe an answer, which the next segment must not get
+        raise
     writer.add(Outcome(documents_frame(documents), ledger))
     if quarantine.rows:
         writer.write_frame("quarantine", pl.DataFrame(quarantine.rows, schema=QUARANTINE_SCHEMA))
     writer.finish(documents_frame(), {"file_path": task.segment.path, "truncated": truncation})
     return writer.counts
+
+
+@lru_cache(maxsize=1)
+def _worker_guard(limits: CrawlLimits) -> Guard:
+    """The guard of this worker process, kept from segment to segment: to start one takes as long as many pages."""
+    return Guard(extract_page, warm_up, limits)
 
 
 def _segment_records(task: SegmentTask) -> Iterator[Record]:

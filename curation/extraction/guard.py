@@ -60,6 +60,10 @@ class Guard:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process; the next call starts another."""
         self._end_child()
 
     def call(self, argument: Any) -> Any:

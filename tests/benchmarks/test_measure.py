@@ -30,6 +30,12 @@ def test_processor_time_counts_children_but_no_sleep() -> None:
     assert 0.3 <= measured.cpu_seconds < measured.seconds
 
 
+def test_processor_time_counts_children_whose_parent_was_killed() -> None:
+    burn = "import time; end = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
+    parent = f"import subprocess, sys, os; subprocess.Popen([sys.executable, '-c', {burn!r}]); os._exit(0)"
+    assert run([sys.executable, "-c", parent]).cpu_seconds >= 0.3
+
+
 def test_a_failed_command_says_what_it_said() -> None:
     with pytest.raises(RuntimeError, match="because"):
         run([sys.executable, "-c", "raise SystemExit('because')"])
