@@ -21,6 +21,7 @@ from curation.signals import StopSignals
 if TYPE_CHECKING:  # imports that cost time stay out of --help
     from curation.recipe import Recipe
     from curation.runner import RunContext, StageResult
+    from curation.shards import Shard
     from curation.stage import Stage
 
 VERSION = "0.1.0"
@@ -218,7 +219,7 @@ def _run_documents_stage(name: str, options: argparse.Namespace, recipe: Recipe,
         settings = ImportSettings(recipe.filter.positive_source, normalise=True)
         yield run_import("filter/positives", recipe.filter.positives, settings, context)
         shards += committed_shards(context.folder, "filter/positives")
-    yield run_stage(_stage(name, recipe), shards, context)
+    yield run_stage(_stage(name, recipe, shards), shards, context)
     if name == "filter":
         from quality_filter.stage import count_raw_documents
 
@@ -243,16 +244,18 @@ def _inputs_of(name: str, options: argparse.Namespace, context: RunContext) -> t
     return [place for place in dict.fromkeys(places.values()) if place], [path for path, place in places.items() if place is None]
 
 
-def _stage(name: str, recipe: Recipe) -> Stage:
+def _stage(name: str, recipe: Recipe, shards: list[Shard]) -> Stage:
     """The stage object of a name; only here do all stage packages meet."""
     if name == "filter":
         from quality_filter.stage import FilterStage
 
         return FilterStage(recipe.filter, recipe.seed)
     if name == "dedup":
+        from dedup.index import open_index
         from dedup.stage import DedupStage
 
-        return DedupStage(recipe.dedup, recipe.seed)
+        index = open_index(recipe.dedup, recipe.seed, shards) if recipe.dedup.against else None
+        return DedupStage(recipe.dedup, recipe.seed, index)
     if name == "decontaminate":
         from contamination.stage import DecontaminateStage
 

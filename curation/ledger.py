@@ -51,6 +51,7 @@ class Reason(StrEnum):
     TOO_SHORT = "too_short", "The document has fewer words than the classifier can judge."
     LOW_QUALITY = "low_quality", "The score, or the draw made with it, fell below what the keep rule asks for."
     # Deduplication
+    SAME_ADDRESS = "same_address", "Another document of the same address stays: the newest, or the preferred one."
     EXACT_DUPLICATE = "exact_duplicate", "The normalised text equals that of another document, which stays."
     NEAR_DUPLICATE = "near_duplicate", "The Jaccard similarity with another document, which stays, reaches the threshold."
     # Decontamination

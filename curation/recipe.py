@@ -70,9 +70,25 @@ class FilterSettings(Section):
 class DedupSettings(Section):
     """Exact and fuzzy deduplication (MinHash LSH, verified)."""
 
-    ngram_words: int = Field(5, ge=1, le=50, description="words of a shingle")
-    threshold: float = Field(0.8, gt=0, le=1, description="Jaccard similarity of shingles from which a document is a duplicate")
-    permutations: int = Field(128, ge=2, le=4096, description="length of a MinHash signature")
+    preset: Literal["default", "gpt3", "fineweb", "webtext"] = Field("default", description="values for what is null; see dedup/presets.py")
+    ngram_words: int | None = Field(None, ge=1, le=50, description="words of a shingle; null: the preset's, 5 by default")
+    threshold: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Jaccard similarity from which a document is a duplicate; null: the preset's, 0.8 by default",
+    )
+    permutations: int | None = Field(None, ge=2, le=4096, description="length of a MinHash signature; null: the preset's, 128 by default")
+    bands: int | None = Field(None, ge=1, le=4096, description="bands of a signature; null: the preset's, or chosen for the threshold")
+    rows: int | None = Field(None, ge=1, le=4096, description="rows of a band; null: the preset's, or chosen for the threshold")
+    verification: Literal["jaccard", "signature"] = Field(
+        "jaccard",
+        description="jaccard: of the shingle sets; signature: estimated, standard error sqrt(s (1 - s) / permutations)",
+    )
+    addresses: Literal["all", "newest", "best"] = Field(
+        "all", description="documents of one address: all stay, or the newest only, or only the one preferred as among duplicates"
+    )
+    against: str | None = Field(None, min_length=1, description="index folder: what earlier runs put there is removed, what stays is added")
     source_priority: list[str] = Field(
         ["curated", "webtext", "books", "wikipedia", "commoncrawl"],
         description="whose copy survives, first source first; others come after, by name",

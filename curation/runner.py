@@ -238,8 +238,12 @@ def run_stage(stage: Stage, shards: list[Shard], context: RunContext) -> StageRe
     with LocalEngine(context.workers) as engine:
         prepared = prepare_stage(context.folder, stage, shards, settings, engine, context.progress)
         items = [
-            WorkItem(shard.path, [{"rows": shard.rows, "bytes": shard.bytes, "sha256": shard.sha256}], _ShardTask(stage, shard, prepared))
-            for shard in shards
+            WorkItem(
+                shard.path,
+                [{"rows": shard.rows, "bytes": shard.bytes, "sha256": shard.sha256}],
+                _ShardTask(stage, shard, replace(prepared, shard=number)),
+            )
+            for number, shard in enumerate(shards)
         ]
         return run_parts(
             context,

@@ -23,12 +23,14 @@ class Prepared:
 
     ``values`` is JSON-serialisable; it and the files' checksums enter the fingerprint of every
     shard, so a changed model recomputes what it scored. ``version`` is their digest, there for
-    caching a loaded file in a worker under (folder, version).
+    caching a loaded file in a worker under (folder, version). ``shard``: number of the shard that
+    ``process`` is called for, in the order of ``Corpus.shards``.
     """
 
     folder: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
     version: str = ""
+    shard: int = 0
 
 
 @dataclass(frozen=True)

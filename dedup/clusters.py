@@ -1,28 +1,34 @@
 """Which documents of a component stay, and which are removed as whose duplicate.
 
 Documents are taken in order of preference (the best copy first). Each is compared with the
-documents that share a band with it and were kept before it; it is removed if its own Jaccard
-similarity with one of them reaches the threshold, else it is kept. So every removed document
-resembles the kept document that is named as its survivor, whatever chain of look-alikes lies
-between other members, and the result depends on nothing but the documents.
+documents that share a band with it and were kept before it; it is removed if its own similarity
+with one of them reaches the threshold, else it is kept. So every removed document resembles the
+kept document that is named as its survivor, whatever chain of look-alikes lies between other
+members, and the result depends on nothing but the documents.
 Imports numba: import this module where it is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from numba import njit
 
-# Within one bucket a document is compared with the first kept ones only. Buckets hold look-alikes, so
-# more kept ones are rare; the limit keeps a bucket of many dissimilar documents (adversarial, or a chance
-# collision) linear. Cost: a document that resembles none of the first 16 kept in any of its buckets
-# but a later one stays.
+from curation.kernels import kernel
+
+# Within one bucket of a component a document is compared with the first kept ones only. A component
+# holds look-alikes, so more kept ones are rare; the limit keeps a long chain of them linear. Cost: a
+# document that resembles none of the first 16 kept in any of its buckets but a later one stays.
 MAX_KEPT_COMPARED = 16
+CHUNK_DOCUMENTS = 20_000  # documents whose shingles are read at a time; beside them only those of kept documents are held
+INDEXED = -1  # shard of a document that an index holds: it stays, whatever it resembles
+
+Sets = npt.NDArray[np.uint64]
+# The sets of some rows, one after the other; called with ascending order of preference.
+ReadSets = Callable[[npt.NDArray[np.int64]], Sets]
 
 MEMBERS = pl.Schema(
     {
@@ -31,18 +37,24 @@ MEMBERS = pl.Schema(
         "quality_score": pl.Float64,
         "characters": pl.Int64,
         "date": pl.String,
+        "excerpt": pl.String,
         "digest_high": pl.UInt64,
         "digest_low": pl.UInt64,
+        "shard": pl.Int64,
     }
 )
 DECISIONS = pl.Schema(
     {
         "id": pl.String,
+        "shard": pl.Int64,
         "duplicate_of": pl.String,
-        "similarity": pl.Float64,
-        "kind": pl.String,  # exact or near
+        "indexed": pl.Boolean,  # whether an index holds the survivor
+        "similarity": pl.Float64,  # null for another document of the same address
+        "kind": pl.String,  # exact, near or address
         "cluster_size": pl.Int64,  # the survivor and all documents removed in its favour
         "band": pl.Int64,  # first band that the two share; null for exact duplicates
+        "excerpt": pl.String,
+        "survivor_excerpt": pl.String,
     },
 )
 
@@ -50,58 +62,72 @@ DECISIONS = pl.Schema(
 def preference_order(members: pl.DataFrame, source_priority: Sequence[str]) -> pl.DataFrame:
     """The members, best copy first.
 
-    Source (in the order of ``source_priority``, others after it by name, none last), then quality
-    score (higher), length in characters (longer), date (earlier), id (smaller).
+    What an index holds; then source (in the order of ``source_priority``, others after it by name,
+    none last), quality score (higher), length in characters (longer), date (earlier), id (smaller).
     """
     listed = {source: place for place, source in reversed(list(enumerate(source_priority)))}
     place = pl.col("source").replace_strict(listed, default=len(listed), return_dtype=pl.Int64)
     return members.sort(
+        pl.col("shard") != INDEXED,
         place,
         "source",
         pl.col("quality_score").fill_nan(None),
         "characters",
         "date",
         "id",
-        descending=[False, False, True, True, False, False],
+        descending=[False, False, False, True, True, False, False],
         nulls_last=True,
     )
 
 
 def decide(
     members: pl.DataFrame,
+    components: npt.NDArray[np.uint32],
     band_keys: npt.NDArray[np.uint64],
-    shingle_sets: Sequence[npt.NDArray[np.uint64]],
+    sizes: npt.NDArray[np.int64],
+    read_sets: ReadSets,
     threshold: float,
     source_priority: Sequence[str],
+    estimated: bool = False,
 ) -> pl.DataFrame:
     """The removed documents among whole components, as ``DECISIONS``, sorted by id.
 
-    ``members``: columns of ``MEMBERS``. ``band_keys`` (members, bands) and ``shingle_sets`` have one row
-    for each member; of the members with equal digests one at least brings its set, the others may
-    leave theirs empty. A text too short for shingles has none, and meets equal texts only.
+    ``members``: columns of ``MEMBERS``. ``components``, ``band_keys`` (members, bands) and ``sizes``, of
+    the shingle sets, have one row for each member; of the members with equal digests one at least
+    brings its set, the others may leave theirs empty. A text too short for shingles has none, and
+    meets equal texts only. ``estimated``: the sets are whole signatures, and similarity is the share
+    of equal rows.
     """
     ordered = preference_order(members.with_row_index("row"), source_priority).with_row_index("rank")
     # Equal texts are one node of the comparison, which has the rank of its best copy.
     ordered = ordered.with_columns(pl.col("rank").min().over("digest_high", "digest_low").alias("best"))
-    has_set = np.array([len(shingles) > 0 for shingles in shingle_sets], bool)[ordered["row"].to_numpy()]
+    has_set = (sizes > 0)[ordered["row"].to_numpy()]
     nodes = ordered.filter(pl.Series(has_set)).unique("best", keep="first", maintain_order=True).sort("best")
-    rows, best = nodes["row"].to_numpy(), nodes["best"].to_numpy().astype(np.int64)
-    kept_for, node_similarity, node_band = _compare(band_keys[rows], [shingle_sets[row] for row in rows], threshold)
+    rows, best = nodes["row"].to_numpy().astype(np.int64), nodes["best"].to_numpy().astype(np.int64)
+    indexed = int(np.searchsorted(best, int((ordered["shard"] == INDEXED).sum())))
+    buckets, bucket_count = _number_buckets(components[rows], band_keys[rows])
+    kept_for, node_similarity, node_band = _compare(rows, indexed, buckets, bucket_count, sizes, read_sets, threshold, estimated)
 
     best_of = ordered["best"].to_numpy().astype(np.int64)
     survivor = np.arange(len(ordered))
     survivor[best] = best[kept_for]
     similarity, band = np.ones(len(ordered)), np.full(len(ordered), -1)
     similarity[best], band[best] = node_similarity, node_band
-    outcome = ordered.select("id", "rank").with_columns(
+    outcome = ordered.select("id", "rank", "shard", "excerpt").with_columns(
         survivor=pl.Series(survivor[best_of]),
         near=pl.Series(survivor[best_of] != best_of),
         similarity=pl.Series(similarity[best_of]),
         band=pl.Series(band[best_of]),
     )
+    removed = (pl.col("rank") != pl.col("survivor")) & (pl.col("shard") != INDEXED)
     return (
-        outcome.with_columns(cluster_size=pl.len().over("survivor").cast(pl.Int64), duplicate_of=pl.col("id").gather("survivor"))
-        .filter(pl.col("rank") != pl.col("survivor"))
+        outcome.with_columns(
+            cluster_size=1 + removed.sum().over("survivor").cast(pl.Int64),
+            duplicate_of=pl.col("id").gather("survivor"),
+            indexed=pl.col("shard").gather("survivor") == INDEXED,
+            survivor_excerpt=pl.col("excerpt").gather("survivor"),
+        )
+        .filter(removed)
         .with_columns(
             kind=pl.when("near").then(pl.lit("near")).otherwise(pl.lit("exact")),
             band=pl.when("near").then("band"),
@@ -111,31 +137,62 @@ def decide(
     )
 
 
-def _compare(
-    band_keys: npt.NDArray[np.uint64], shingle_sets: Sequence[npt.NDArray[np.uint64]], threshold: float
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """For nodes in order of preference: whom each is kept for (itself if it stays), their similarity, their band."""
-    bounds = np.zeros(len(shingle_sets) + 1, np.int64)
-    np.cumsum([len(shingles) for shingles in shingle_sets], out=bounds[1:])
-    shingles = np.concatenate(shingle_sets) if shingle_sets else np.empty(0, np.uint64)
-    buckets, bucket_count = _number_buckets(band_keys)
-    return _keep_first(buckets, bucket_count, shingles, bounds, threshold, MAX_KEPT_COMPARED)  # type: ignore[no-any-return]
+def _number_buckets(components: npt.NDArray[np.uint32], band_keys: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int32], int]:
+    """Bucket of each node in each band, -1 where the node is alone in it; and the number of buckets.
 
-
-def _number_buckets(band_keys: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int64], int]:
-    """Bucket of each node in each band, -1 where the node is alone in it; and the number of buckets."""
-    buckets = np.full(band_keys.shape, -1, np.int64)
+    Documents of different components share no bucket, so it does not matter which components are decided together.
+    """
+    buckets = np.full(band_keys.shape, -1, np.int32)
     total = 0
     for band in range(band_keys.shape[1]):
-        _, inverse, sizes = np.unique(band_keys[:, band], return_inverse=True, return_counts=True)
-        shared = sizes > 1
+        columns: list[npt.NDArray[Any]] = [band_keys[:, band], components]
+        order = np.lexsort(columns)
+        keys, owners = band_keys[order, band], components[order]
+        begins = np.ones(len(order), bool)
+        begins[1:] = (keys[1:] != keys[:-1]) | (owners[1:] != owners[:-1])
+        first = np.flatnonzero(begins)
+        shared = np.diff(first, append=len(order)) > 1
         numbers = np.where(shared, np.cumsum(shared) - 1 + total, -1)
-        buckets[:, band] = numbers[inverse]
+        buckets[order, band] = numbers[np.cumsum(begins) - 1]
         total += int(shared.sum())
     return buckets, total
 
 
-@njit
+def _compare(
+    rows: npt.NDArray[np.int64],
+    indexed: int,
+    buckets: npt.NDArray[np.int32],
+    bucket_count: int,
+    sizes: npt.NDArray[np.int64],
+    read_sets: ReadSets,
+    threshold: float,
+    estimated: bool,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """For nodes in order of preference: whom each is kept for (itself if it stays), their similarity, their band.
+
+    ``rows``: member of each node. The first ``indexed`` nodes stay unasked.
+    """
+    kept_for = np.arange(len(rows))
+    similarity, band = np.ones(len(rows)), np.full(len(rows), -1, np.int64)
+    compared_with = np.full(len(rows), -1, np.int64)
+    slots, slots_used = np.full((bucket_count, MAX_KEPT_COMPARED), -1, np.int32), np.zeros(bucket_count, np.int32)
+    # The sets of the nodes that are in a slot: node n has store[spans[n, 0] : spans[n, 1]].
+    store, spans, used = np.empty(0, np.uint64), np.zeros((len(rows), 2), np.int64), 0
+    for first in range(0, len(rows), CHUNK_DOCUMENTS):
+        chunk = rows[first : first + CHUNK_DOCUMENTS]
+        bounds = np.zeros(len(chunk) + 1, np.int64)
+        np.cumsum(sizes[chunk], out=bounds[1:])
+        sets = read_sets(chunk)
+        if used + len(sets) > len(store):
+            store = np.concatenate([store[:used], np.empty(max(used, len(sets)), np.uint64)])
+        used = _keep_first(
+            first, indexed, buckets, sets, bounds, threshold, estimated,
+            kept_for, similarity, band, compared_with, slots, slots_used, store, spans, used,
+        )  # fmt: skip
+    return kept_for, similarity, band
+
+
+@kernel
 def jaccard(one: Any, other: Any) -> Any:
     """Jaccard similarity of two sorted arrays without repetitions; 0 if both are empty."""
     i, j, common = 0, 0, 0
@@ -152,37 +209,51 @@ def jaccard(one: Any, other: Any) -> Any:
     return common / union if union else 0.0
 
 
-@njit
-def _keep_first(buckets: Any, bucket_count: Any, shingles: Any, bounds: Any, threshold: Any, max_kept: Any) -> Any:
-    nodes, bands = buckets.shape
-    kept = np.full((bucket_count, max_kept), -1, np.int64)
-    kept_count = np.zeros(bucket_count, np.int64)
-    kept_for = np.arange(nodes)
-    similarity, shared_band = np.ones(nodes), np.full(nodes, -1, np.int64)
-    compared_with = np.full(nodes, -1, np.int64)  # the last node that was compared with this one
-    for node in range(nodes):
-        own = shingles[bounds[node] : bounds[node + 1]]
-        for band in range(bands):
+@kernel
+def agreement(one: Any, other: Any) -> Any:
+    """Share of equal rows of two signatures: estimates the Jaccard similarity."""
+    equal = 0
+    for row in range(len(one)):
+        equal += one[row] == other[row]
+    return equal / len(one)
+
+
+@kernel
+def _keep_first(
+    first: Any, indexed: Any, buckets: Any, sets: Any, bounds: Any, threshold: Any, estimated: Any,
+    kept_for: Any, similarity: Any, shared_band: Any, compared_with: Any, slots: Any, slots_used: Any, store: Any, spans: Any, used: Any,
+) -> Any:  # fmt: skip
+    """Decide on one chunk of nodes, from ``first`` on; returns how much of ``store`` is used then."""
+    bands = buckets.shape[1]
+    for place in range(len(bounds) - 1):
+        node = first + place
+        own = sets[bounds[place] : bounds[place + 1]]
+        for band in range(bands if node >= indexed else 0):
             bucket = buckets[node, band]
             if bucket < 0:
                 continue
-            for place in range(kept_count[bucket]):
-                candidate = kept[bucket, place]
+            for slot in range(slots_used[bucket]):
+                candidate = slots[bucket, slot]
                 # Of several similar survivors the most preferred counts: the smallest number.
                 if compared_with[candidate] == node or candidate > kept_for[node]:
                     continue
                 compared_with[candidate] = node
-                size = bounds[candidate + 1] - bounds[candidate]
+                other = store[spans[candidate, 0] : spans[candidate, 1]]
                 # Sets of too different sizes cannot reach the threshold.
-                if min(size, len(own)) / max(size, len(own)) < threshold:
+                if min(len(other), len(own)) / max(len(other), len(own)) < threshold:
                     continue
-                value = jaccard(own, shingles[bounds[candidate] : bounds[candidate + 1]])
+                value = agreement(own, other) if estimated else jaccard(own, other)
                 if value >= threshold:
                     kept_for[node], similarity[node], shared_band[node] = candidate, value, band
-        if kept_for[node] == node:
-            for band in range(bands):
-                bucket = buckets[node, band]
-                if bucket >= 0 and kept_count[bucket] < max_kept:
-                    kept[bucket, kept_count[bucket]] = node
-                    kept_count[bucket] += 1
-    return kept_for, similarity, shared_band
+        if kept_for[node] != node:
+            continue
+        for band in range(bands):
+            bucket = buckets[node, band]
+            if bucket >= 0 and slots_used[bucket] < slots.shape[1]:
+                slots[bucket, slots_used[bucket]] = node
+                slots_used[bucket] += 1
+                if spans[node, 1] == 0:
+                    spans[node, 0], spans[node, 1] = used, used + len(own)
+                    store[used : used + len(own)] = own
+                    used += len(own)
+    return used

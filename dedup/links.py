@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from curation.kernels import kernel
 
 Numbers = npt.NDArray[np.uint32]
 
@@ -60,7 +61,7 @@ def batches(component_of: Numbers, costs: npt.NDArray[np.int64], batch_cost: int
     return result
 
 
-@njit
+@kernel
 def _root(parents: Any, node: Any) -> Any:
     while parents[node] != node:
         parents[node] = parents[parents[node]]  # path halving
@@ -68,7 +69,7 @@ def _root(parents: Any, node: Any) -> Any:
     return node
 
 
-@njit
+@kernel
 def _unite(parents: Any, leaders: Any, followers: Any) -> None:
     for link in range(len(leaders)):
         one, other = _root(parents, np.int64(leaders[link])), _root(parents, np.int64(followers[link]))
@@ -79,7 +80,7 @@ def _unite(parents: Any, leaders: Any, followers: Any) -> None:
             parents[one] = other
 
 
-@njit
+@kernel
 def _flatten(parents: Any) -> Any:
     linked = np.zeros(len(parents), np.bool_)
     for node in range(len(parents)):

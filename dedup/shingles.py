@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from curation.kernels import kernel
 from dedup.words import Words
 
 EMPTY_ROW = 0xFFFFFFFF  # minimum over no shingle, as in datasketch
@@ -35,22 +35,21 @@ def signatures(words: Words, ngram_words: int, factors: npt.NDArray[np.uint32], 
     return _signatures(words.content, words.starts, words.bounds, ngram_words, factors, addends)  # type: ignore[no-any-return]
 
 
-def shingle_sets(words: Words, ngram_words: int) -> list[npt.NDArray[np.uint64]]:
-    """The set of shingles of each document: sorted, each once.
+def shingle_sets(words: Words, ngram_words: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """The set of shingles of each document, sorted, each once; and their bounds: set d is ``sets[bounds[d] : bounds[d + 1]]``.
 
     64 bits a shingle: among 10^7 of them a chance collision is a matter of one in 10^5, so the
     Jaccard similarity of two sets is that of the word n-grams themselves.
     """
-    hashes, bounds = _shingles(words.content, words.starts, words.bounds, ngram_words)
-    return [np.unique(hashes[bounds[document] : bounds[document + 1]]) for document in range(len(bounds) - 1)]
+    return _shingles(words.content, words.starts, words.bounds, ngram_words)  # type: ignore[no-any-return]
 
 
-@njit
+@kernel
 def _rotate(value: Any, bits: Any) -> Any:
     return np.uint32(np.uint32(value << bits) | np.uint32(value >> (32 - bits)))
 
 
-@njit
+@kernel
 def _finalise(value: Any) -> Any:
     """MurmurHash3's 32-bit finaliser, a bijection."""
     value = np.uint32(value ^ (value >> 16))
@@ -60,7 +59,7 @@ def _finalise(value: Any) -> Any:
     return np.uint32(value ^ (value >> 16))
 
 
-@njit
+@kernel
 def murmur3(data: Any, start: Any, end: Any, seed: Any) -> Any:
     """MurmurHash3_x86_32 of ``data[start:end]`` (uint8)."""
     value = np.uint32(seed)
@@ -83,7 +82,7 @@ def murmur3(data: Any, start: Any, end: Any, seed: Any) -> Any:
     return _finalise(np.uint32(value ^ np.uint32(length)))
 
 
-@njit
+@kernel
 def _signatures(content: Any, starts: Any, bounds: Any, ngram_words: Any, factors: Any, addends: Any) -> Any:
     documents, count = len(bounds) - 1, len(factors)
     rows = np.full((documents, count), np.uint32(EMPTY_ROW), np.uint32)
@@ -97,15 +96,22 @@ def _signatures(content: Any, starts: Any, bounds: Any, ngram_words: Any, factor
     return rows
 
 
-@njit
+@kernel
 def _shingles(content: Any, starts: Any, bounds: Any, ngram_words: Any) -> Any:
     hashes = np.empty(len(starts), np.uint64)
-    shingle_bounds = np.zeros(len(bounds), np.int64)
+    set_bounds = np.zeros(len(bounds), np.int64)
     written = 0
     for document in range(len(bounds) - 1):
-        for word in range(bounds[document], bounds[document + 1] - ngram_words):
+        begin, end_of_document = written, max(bounds[document], bounds[document + 1] - ngram_words)
+        for word in range(bounds[document], end_of_document):
             first, end = starts[word], starts[word + ngram_words] - 1
             hashes[written] = np.uint64(murmur3(content, first, end, 0)) << 32 | np.uint64(murmur3(content, first, end, SET_SEED))
             written += 1
-        shingle_bounds[document + 1] = written
-    return hashes[:written].copy(), shingle_bounds
+        found = np.sort(hashes[begin:written])
+        written = begin
+        for place in range(len(found)):
+            if place == 0 or found[place] != found[place - 1]:
+                hashes[written] = found[place]
+                written += 1
+        set_bounds[document + 1] = written
+    return hashes[:written].copy(), set_bounds

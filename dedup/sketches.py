@@ -1,14 +1,15 @@
-"""The work of deduplication on one shard or one part of the corpus; files in, files out, run by the workers.
+"""Sketches: what is remembered of each document of a shard while its duplicates are sought, in files of one folder.
 
-``sketch_shard`` writes a shard's digests and band keys, each column sorted, so that ``link_part`` can
-read one range of keys out of every shard without reading the rest. ``gather_shard`` writes what
-``decide_batch`` needs to know about the documents that share a key with another.
+``sketch_shard`` makes one from the texts of a shard; a part of an index is one that was kept. Keys
+are stored twice: by document, and sorted, so that one range of keys can be read out of every sketch
+without the rest of it. Memory is that of one shard.
 Imports numba: import this module where it is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,159 +19,192 @@ import numpy.typing as npt
 import polars as pl
 
 from curation.shards import Shard, read_shard
+from curation.sources.urls import canonical_key
 from dedup.bands import band_keys
-from dedup.clusters import DECISIONS, MEMBERS, decide
-from dedup.links import Numbers, star_links
-from dedup.shingles import shingle_sets, signatures
-from dedup.words import split_words, text_digests
+from dedup.shingles import permutations, shingle_sets, signatures
+from dedup.words import DIGEST_BYTES, Words, split_words, text_digests
 
 SLICE_ROWS = 500  # documents whose words are in memory at a time
-EXACT = -1  # number of the digests among the key columns; bands are 0, 1, 2, ...
+EXCERPT_CHARACTERS = 160  # of a text, to show what a cluster is about
+TEXT, ADDRESS = "text", "address"  # keys of one column; the bands are the third
+MEMBER_COLUMNS = ["id", "source", "quality_score", "characters", "date", "excerpt"]
 
 
 @dataclass(frozen=True)
 class Sketching:
-    """How documents are sketched; the same for every shard."""
+    """How documents are sketched; the same for every shard of a run, and for an index. ``addresses``: by their URLs, too."""
 
     ngram_words: int
-    factors: npt.NDArray[np.uint32]  # of the permutations, see ``shingles.permutations``
-    addends: npt.NDArray[np.uint32]
+    permutations: int
+    seed: int
     bands: int
     rows: int
+    estimated: bool
+    addresses: bool
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """Where the sketch of a shard, or of a part of an index, lies, and the number of its first document in the corpus."""
+
+    folder: str
+    first: int
+    documents: int
+    indexed: bool = False
+
+    def array(self, name: str) -> Any:
+        """One of the arrays of ``write_sketch``, mapped."""
+        return np.load(Path(self.folder) / f"{name}.npy", mmap_mode="r")
+
+    def has(self, name: str) -> bool:
+        """Whether the sketch has that array."""
+        return (Path(self.folder) / f"{name}.npy").exists()
+
+    def members(self, rows: npt.NDArray[np.int64]) -> pl.DataFrame:
+        """``MEMBER_COLUMNS`` of some documents."""
+        return pl.read_ipc(Path(self.folder) / "members.arrow")[rows]
 
 
 @dataclass(frozen=True)
 class ShardWork:
-    """One shard, the number of its first document in the corpus, and the scratch folder of its sketch."""
+    """One shard of the corpus and its sketch."""
 
     shard: Shard
-    first: int
-    folder: str
+    sketch: Sketch
 
 
 @dataclass(frozen=True)
-class LinkedRows:
-    """The documents of a shard that share a key with another: their rows, the batch of each, and whether
-    it is the one copy of its text that brings the shingles."""
+class Content:
+    """What a sketch holds of each document; one row a document in every field.
 
-    work: ShardWork
-    rows: npt.NDArray[np.int64]
-    batches: npt.NDArray[np.int64]
-    representative: npt.NDArray[np.bool_]
+    ``counts``: words. ``digests``: of text, (documents, 2). ``keys``: of bands, (documents, bands). ``low``: lowest byte of
+    each row of the signature, (documents, permutations). ``addresses``: digests of canonical URLs, (documents, 2), zero
+    where there is none; None where they are not asked for. ``shingled``: whether the document has shingles.
+    """
+
+    members: pl.DataFrame
+    counts: npt.NDArray[np.int64]
+    digests: npt.NDArray[np.uint64]
+    keys: npt.NDArray[np.uint64]
+    low: npt.NDArray[np.uint8]
+    addresses: npt.NDArray[np.uint64] | None
+    shingled: npt.NDArray[np.bool_]
 
 
 def sketch_shard(sketching: Sketching, work: ShardWork) -> int:
-    """Write digests, band keys and word counts of a shard; returns how many documents have shingles."""
-    counts, digests, keys = [], [], []
-    for texts in _texts(work.shard):
-        words = split_words(texts)
+    """Write the sketch of a shard; returns how many of its documents have shingles."""
+    columns = ["id", "source", "quality_score", "date", "text", *(["url"] if sketching.addresses else [])]
+    frame = read_shard(work.shard, columns)
+    factors, addends = permutations(sketching.permutations, sketching.seed)
+    counts, digests, keys, low = [], [], [], []
+    for words in _words(frame["text"]):
         counts.append(words.counts)
         digests.append(text_digests(words))
-        signature = signatures(words, sketching.ngram_words, sketching.factors, sketching.addends)
+        signature = signatures(words, sketching.ngram_words, factors, addends)
         keys.append(band_keys(signature, sketching.bands, sketching.rows))
+        low.append(signature.astype(np.uint8))
     count = np.concatenate([np.empty(0, np.int64), *counts])
-    digest = np.concatenate([np.empty((0, 2), np.uint64), *digests])
-    key = np.concatenate([np.empty((0, sketching.bands), np.uint64), *keys])
-
-    folder = Path(work.folder)
-    folder.mkdir(parents=True, exist_ok=True)  # there already if the work is repeated after a crash
-    np.save(folder / "counts.npy", count)
-    np.save(folder / "digests.npy", digest)
-    np.save(folder / "keys.npy", key)
-    # A document without words equals no other; one without shingles resembles no other.
-    _save_column(folder, EXACT, digest[:, 0], np.flatnonzero(count > 0))
-    shingled = np.flatnonzero(count >= sketching.ngram_words)
-    for band in range(sketching.bands):
-        _save_column(folder, band, key[:, band], shingled)
-    return len(shingled)
-
-
-def link_part(works: list[ShardWork], parts: int, representatives: str | None, item: tuple[int, int]) -> tuple[Numbers, Numbers]:
-    """Star links between the documents of all shards whose keys are equal, for one column and one part of its range.
-
-    ``item``: the column (``EXACT`` or a band) and the part, 0 to ``parts`` - 1. ``representatives``: file of a
-    mask; documents that it leaves out are not linked.
-    """
-    column, part = item
-    mask = np.load(representatives, mmap_mode="r") if representatives else None
-    keys, numbers = [], []
-    for work in works:
-        folder = Path(work.folder)
-        column_keys = np.load(folder / f"column{column}.keys.npy", mmap_mode="r")
-        start = _first_of_part(column_keys, part, parts)
-        stop = _first_of_part(column_keys, part + 1, parts)
-        rows = np.load(folder / f"column{column}.rows.npy", mmap_mode="r")[start:stop]
-        selected = np.ones(len(rows), bool) if mask is None else mask[work.first + rows.astype(np.int64)]
-        rows = rows[selected]
-        numbers.append((work.first + rows.astype(np.int64)).astype(np.uint32))
-        # Digests are twice as long as band keys; the second half is looked up by row.
-        second = np.load(folder / "digests.npy", mmap_mode="r")[rows, 1] if column == EXACT else np.zeros(len(rows), np.uint64)
-        keys.append(np.stack([column_keys[start:stop][selected], second]))
-    joined = np.concatenate(keys, axis=1)
-    return star_links([joined[0], joined[1]], np.concatenate(numbers))
-
-
-def gather_shard(ngram_words: int, item: LinkedRows) -> list[int]:
-    """Write, batch by batch, what deciding on the linked documents of a shard takes; returns their batches."""
-    work = item.work
-    order = np.argsort(item.batches, kind="stable")
-    rows, batch, representative = item.rows[order], item.batches[order], item.representative[order]
-    frame = read_shard(work.shard, ["id", "source", "quality_score", "date", "text"])[rows]
-    digests = np.load(Path(work.folder) / "digests.npy", mmap_mode="r")[rows]
-    members = frame.select(
-        "id",
-        "source",
-        "quality_score",
-        pl.col("text").str.len_chars().cast(pl.Int64).alias("characters"),
-        "date",
-        digest_high=pl.Series(digests[:, 0]),
-        digest_low=pl.Series(digests[:, 1]),
+    content = Content(
+        frame.select(
+            "id",
+            "source",
+            "quality_score",
+            pl.col("text").str.len_chars().cast(pl.Int64).alias("characters"),
+            "date",
+            pl.col("text").str.slice(0, EXCERPT_CHARACTERS).alias("excerpt"),
+        ),
+        count,
+        np.concatenate([np.empty((0, 2), np.uint64), *digests]),
+        np.concatenate([np.empty((0, sketching.bands), np.uint64), *keys]),
+        np.concatenate([np.empty((0, sketching.permutations), np.uint8), *low]),
+        address_digests(frame["url"].to_list()) if sketching.addresses else None,
+        count >= sketching.ngram_words,
     )
-    sets = [np.empty(0, np.uint64)] * len(rows)
-    bringing = np.flatnonzero(representative)
-    for start in range(0, len(bringing), SLICE_ROWS):
-        places = bringing[start : start + SLICE_ROWS]
-        words = split_words(frame["text"][places].to_list())
-        for place, shingles in zip(places, shingle_sets(words, ngram_words), strict=True):
-            sets[place] = shingles
-    keys = np.load(Path(work.folder) / "keys.npy", mmap_mode="r")[rows]
-    present, starts = np.unique(batch, return_index=True)
-    for number, start, stop in zip(present, starts, [*starts[1:], len(rows)], strict=True):
-        prefix = f"{work.folder}/batch{number}"
-        members[start:stop].write_ipc(f"{prefix}.members.arrow")
-        np.save(f"{prefix}.keys.npy", keys[start:stop])
-        np.save(f"{prefix}.shingles.npy", np.concatenate(sets[start:stop]))
-        np.save(f"{prefix}.counts.npy", np.array([len(shingles) for shingles in sets[start:stop]]))
-    return [int(number) for number in present]
+    write_sketch(Path(work.sketch.folder), content)
+    return int(content.shingled.sum())
 
 
-def decide_batch(threshold: float, source_priority: list[str], item: tuple[int, list[str]]) -> pl.DataFrame:
-    """The removed documents of one batch of components, as ``dedup.clusters.DECISIONS``.
+def address_digests(urls: Sequence[str | None]) -> npt.NDArray[np.uint64]:
+    """128-bit BLAKE2b of each canonical URL: (documents, 2); zero where there is no web address."""
+    keys = [canonical_key(url) if url else None for url in urls]
+    digests = [hashlib.blake2b(key.encode(), digest_size=DIGEST_BYTES).digest() if key else bytes(DIGEST_BYTES) for key in keys]
+    return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64).reshape(-1, 2)
 
-    ``item``: the batch and the scratch folders of the shards that hold members of it.
+
+def write_sketch(folder: Path, content: Content) -> None:
+    """Write the files of a sketch: a table, arrays by document, and sorted keys with their rows."""
+    folder.mkdir(parents=True, exist_ok=True)  # there already if the work is repeated after a crash
+    content.members.write_ipc(folder / "members.arrow")
+    for name in ("counts", "digests", "keys", "low"):
+        np.save(folder / f"{name}.npy", getattr(content, name))
+    # A document without words equals no other; one without shingles resembles no other.
+    _save_sorted(folder, TEXT, content.digests, np.flatnonzero(content.counts > 0))
+    if content.addresses is not None:
+        np.save(folder / "addresses.npy", content.addresses)
+        _save_sorted(folder, ADDRESS, content.addresses, np.flatnonzero(content.addresses.any(axis=1)))
+    shingled = np.flatnonzero(content.shingled)
+    order = shingled[np.argsort(content.keys[shingled], axis=0, kind="stable")].T
+    np.save(folder / "bands.rows.npy", np.ascontiguousarray(order, np.uint32))
+    np.save(folder / "bands.keys.npy", np.take_along_axis(content.keys.T, order, axis=1))
+
+
+def sets_of(texts: pl.Series, sketching: Sketching) -> Iterator[tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]]:
+    """What the similarity of documents is computed from, slice by slice: values one after the other, and how many each text has.
+
+    The shingle set of each text; whole signatures where the similarity is estimated.
     """
-    batch, folders = item
-    frames, keys, sets = [pl.DataFrame(schema=MEMBERS)], [], []
-    for folder in folders:
-        prefix = f"{folder}/batch{batch}"
-        frames.append(pl.read_ipc(f"{prefix}.members.arrow"))
-        keys.append(np.load(f"{prefix}.keys.npy"))
-        counts = np.load(f"{prefix}.counts.npy")
-        sets += np.split(np.load(f"{prefix}.shingles.npy"), np.cumsum(counts)[:-1])
-    if not keys:
-        return pl.DataFrame(schema=DECISIONS)
-    return decide(pl.concat(frames), np.concatenate(keys), sets, threshold, source_priority)
+    factors, addends = permutations(sketching.permutations, sketching.seed)
+    for words in _words(texts):
+        if sketching.estimated:
+            signature = signatures(words, sketching.ngram_words, factors, addends)
+            shingled = words.counts >= sketching.ngram_words
+            yield signature[shingled].astype(np.uint64).reshape(-1), shingled * np.int64(sketching.permutations)
+        else:
+            sets, bounds = shingle_sets(words, sketching.ngram_words)
+            yield sets, np.diff(bounds)
 
 
-def _texts(shard: Shard) -> Iterator[list[str]]:
-    for frame in read_shard(shard, ["text"]).iter_slices(SLICE_ROWS):
-        yield [text or "" for text in frame["text"]]
+def read_range(sketches: Sequence[Sketch], name: str, band: int | None, part: int, parts: int, keep: str | None) -> tuple[Any, Any]:
+    """Keys of one part of the 64-bit range in all sketches, (keys, columns of a key), and the numbers of their documents.
+
+    ``keep``: file of a mask over all documents; those that it leaves out are left out.
+    """
+    mask = np.load(keep, mmap_mode="r") if keep else None
+    keys: list[npt.NDArray[np.uint64]] = []
+    numbers: list[npt.NDArray[np.uint32]] = []
+    for sketch in sketches:
+        if not sketch.has(f"{name}.keys"):
+            continue  # an index that was made without addresses
+        sorted_keys, rows = sketch.array(f"{name}.keys"), sketch.array(f"{name}.rows")
+        if band is not None:
+            sorted_keys, rows = sorted_keys[band][:, None], rows[band]
+        start, stop = (_first_of_part(sorted_keys[:, 0], number, parts) for number in (part, part + 1))
+        number = (sketch.first + rows[start:stop].astype(np.int64)).astype(np.uint32)
+        selected = slice(None) if mask is None else mask[number]
+        keys.append(sorted_keys[start:stop][selected])
+        numbers.append(number[selected])
+    return np.concatenate(keys), np.concatenate(numbers)
 
 
-def _save_column(folder: Path, column: int, keys: npt.NDArray[np.uint64], rows: npt.NDArray[np.int64]) -> None:
-    order = rows[np.argsort(keys[rows], kind="stable")]
-    np.save(folder / f"column{column}.keys.npy", keys[order])
-    np.save(folder / f"column{column}.rows.npy", order.astype(np.uint32))
+def rows_of(sketches: Sequence[Sketch], numbers: npt.NDArray[np.uint32]) -> Iterator[tuple[Sketch, npt.NDArray[np.int64], Any]]:
+    """For each sketch that holds some of the documents: their rows in it, ascending, and their places in ``numbers``."""
+    order = np.argsort(numbers, kind="stable")
+    cuts = np.searchsorted(numbers[order], [sketch.first for sketch in sketches] + [np.iinfo(np.int64).max])
+    for sketch, start, stop in zip(sketches, cuts[:-1], cuts[1:], strict=True):
+        if start < stop:
+            places = order[start:stop]
+            yield sketch, numbers[places].astype(np.int64) - sketch.first, places
+
+
+def _words(texts: pl.Series) -> Iterator[Words]:
+    for start in range(0, len(texts), SLICE_ROWS):
+        yield split_words([text or "" for text in texts[start : start + SLICE_ROWS]])
+
+
+def _save_sorted(folder: Path, name: str, keys: npt.NDArray[np.uint64], rows: npt.NDArray[np.int64]) -> None:
+    order = rows[np.argsort(keys[rows, 0], kind="stable")]
+    np.save(folder / f"{name}.keys.npy", keys[order])
+    np.save(folder / f"{name}.rows.npy", order.astype(np.uint32))
 
 
 def _first_of_part(sorted_keys: Any, part: int, parts: int) -> int:

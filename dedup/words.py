@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from curation.kernels import kernel
 from curation.scripts import SPACELESS_SCRIPTS
 
 # What a character does; the class of each code point is looked up in one table.
@@ -84,7 +84,7 @@ def character_classes() -> npt.NDArray[np.uint8]:
     return classes
 
 
-@njit
+@kernel
 def _split(data: Any, offsets: Any, classes: Any) -> Any:
     documents = len(offsets) - 1
     # A word with the space after it takes at most twice its bytes; a word takes at least one byte,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,9 @@ def run_small(stage: Stage, folder: Path, frames: Iterable[pl.DataFrame], worker
     committed = {name: storage.sha256_of(content) for name, content in corpus.committed.items()}
     prepared = Prepared(prepared.folder, prepared.values, fingerprint_of([committed, prepared.values]))
     outcomes = []
-    for shard in corpus.shards:
+    for number, shard in enumerate(corpus.shards):
         documents = read_shard(shard)
-        outcome = stage.process(documents, prepared)
+        outcome = stage.process(documents, replace(prepared, shard=number))
         removed = [row["id"] for row in outcome.ledger if row["action"] == "removed"]
         assert outcome.documents.schema == documents.schema
         assert sorted(outcome.documents["id"].to_list() + removed) == sorted(documents["id"].to_list())

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from datasketch.lsh import _false_negative_probability, _false_positive_probability
 
 from curation.errors import UsageError
-from dedup.bands import FALSE_NEGATIVE_WEIGHT, band_keys, candidate_probability, choose_bands
+from dedup.bands import FALSE_NEGATIVE_WEIGHT, band_keys, candidate_probability, choose_bands, error_integrals
 
 
 @pytest.mark.parametrize(("threshold", "permutations"), [(0.8, 64), (0.5, 10), (0.7, 2)])
@@ -67,3 +68,11 @@ def test_keys_depend_on_every_row_and_its_place() -> None:
         changed[0, row] ^= 1
         assert (band_keys(changed, 2, 4) == keys).tolist() == [[row >= 4, row < 4]]
     assert band_keys(signature[:, ::-1].copy(), 1, 8) != band_keys(signature, 1, 8)
+
+
+@pytest.mark.parametrize(("threshold", "bands", "rows"), [(0.8, 14, 9), (0.5, 25, 5), (0.75, 14, 8)])
+def test_error_integrals_equal_datasketch(threshold: float, bands: int, rows: int) -> None:
+    positives, negatives = error_integrals(threshold, bands, rows)
+    assert positives == pytest.approx(_false_positive_probability(threshold, bands, rows), abs=2e-3)
+    assert negatives == pytest.approx(_false_negative_probability(threshold, bands, rows), abs=2e-3)
+    assert error_integrals(0.5, 1, 1) == pytest.approx((1 / 8, 1 / 8))  # two triangles

@@ -5,16 +5,26 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.clusters import MAX_KEPT_COMPARED, MEMBERS, decide, jaccard, preference_order
+from dedup import clusters
+from dedup.clusters import INDEXED, MAX_KEPT_COMPARED, MEMBERS, agreement, jaccard, preference_order
 
 PRIORITY = ["curated", "webtext"]
 
 
 def member(document_id: str, **values: object) -> dict[str, object]:
-    return {"id": document_id, "source": "commoncrawl", "characters": 100, "digest_high": hash_of(document_id), "digest_low": 0, **values}
+    return {
+        "id": document_id,
+        "source": "commoncrawl",
+        "characters": 100,
+        "digest_high": hash_of(document_id),
+        "digest_low": 0,
+        "shard": 0,
+        **values,
+    }
 
 
 def hash_of(document_id: str) -> int:
@@ -27,6 +37,25 @@ def members(*rows: dict[str, object]) -> pl.DataFrame:
 
 def shingles(*spans: tuple[int, int]) -> np.ndarray:
     return np.array(sorted({value for start, end in spans for value in range(start, end)}), np.uint64)
+
+
+def decide(
+    frame: pl.DataFrame,
+    keys: np.ndarray,
+    sets: list[np.ndarray],
+    threshold: float,
+    priority: list[str],
+    components: Any = None,
+    **values: Any,
+) -> pl.DataFrame:
+    """``clusters.decide`` on sets in memory, all of one component unless told otherwise."""
+    component_of = np.zeros(len(sets), np.uint32) if components is None else np.array(components, np.uint32)
+    sizes = np.array([len(one) for one in sets], np.int64)
+
+    def read(rows: np.ndarray) -> np.ndarray:
+        return np.concatenate([np.empty(0, np.uint64), *(sets[row] for row in rows)])
+
+    return clusters.decide(frame, component_of, keys, sizes, read, threshold, priority, **values)
 
 
 def one_bucket(count: int) -> np.ndarray:
@@ -121,6 +150,38 @@ def test_short_texts_meet_equal_texts_only() -> None:
     empty = np.empty(0, np.uint64)
     rows = [member("a", digest_high=1), member("b", digest_high=1), member("c", digest_high=2)]
     assert removed(decide(members(*rows), one_bucket(3), [empty] * 3, 0.8, [])) == {"b": ("a", 1.0, "exact", 2)}
+
+
+def test_different_components_share_no_bucket() -> None:
+    same = shingles((0, 10))
+    frame = members(member("a"), member("b"), member("c"))
+    assert removed(decide(frame, one_bucket(3), [same] * 3, 0.8, [], components=[4, 9, 9])) == {"c": ("b", 1.0, "near", 2)}
+
+
+def test_indexed_documents_stay_and_come_first() -> None:
+    # "z" and "y" lie in the index: they resemble each other, and everything else goes in their favour.
+    rows = [member("a", source="curated"), member("z", shard=INDEXED), member("y", shard=INDEXED), member("b", digest_high=hash_of("z"))]
+    sets = [shingles((0, 10)), shingles((0, 9)), shingles((0, 9)), shingles((0, 9))]
+    decisions = decide(members(*rows), one_bucket(4), sets, 0.8, PRIORITY)
+    assert removed(decisions) == {"a": ("y", 0.9, "near", 2), "b": ("z", 1.0, "exact", 2)}
+    assert decisions["indexed"].to_list() == [True, True]
+
+
+def test_estimated_similarity_is_the_share_of_equal_rows() -> None:
+    one, other = np.arange(10, dtype=np.uint64), np.array([0, 1, 2, 3, 4, 5, 6, 7, 80, 90], np.uint64)
+    assert agreement(one, other) == 0.8
+    frame = members(member("a"), member("b"))
+    assert removed(decide(frame, one_bucket(2), [one, other], 0.8, [], estimated=True)) == {"b": ("a", 0.8, "near", 2)}
+    assert removed(decide(frame, one_bucket(2), [one, other], 0.81, [], estimated=True)) == {}
+
+
+def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    sets = [shingles((10 * (i // 3), 10 * (i // 3) + 40 - i % 3)) for i in range(60)]
+    frame = members(*(member(f"{i:05}") for i in range(60)))
+    whole = decide(frame, one_bucket(60), sets, 0.8, [])
+    monkeypatch.setattr(clusters, "CHUNK_DOCUMENTS", 7)
+    assert decide(frame, one_bucket(60), sets, 0.8, []).equals(whole)
+    assert len(whole) > 20
 
 
 def test_nothing_to_decide() -> None:

@@ -62,11 +62,14 @@ def test_large_seeds_count_modulo_two_to_the_32() -> None:
 def test_short_documents_have_no_shingles() -> None:
     words = split_words(["one two three four", ""])
     assert (signatures(words, 5, *permutations(4, 0)) == EMPTY_ROW).all()
-    assert [len(shingles) for shingles in shingle_sets(words, 5)] == [0, 0]
+    sets, bounds = shingle_sets(words, 5)
+    assert (len(sets), bounds.tolist()) == (0, [0, 0, 0])
 
 
 def test_shingle_sets_are_the_sets_of_ngrams() -> None:
-    for text, shingles in zip(TEXTS, shingle_sets(split_words(TEXTS), 5), strict=True):
+    sets, bounds = shingle_sets(split_words(TEXTS), 5)
+    assert len(bounds) == len(TEXTS) + 1
+    for text, start, stop in zip(TEXTS, bounds[:-1], bounds[1:], strict=True):
         ngrams = set(word_ngrams(text, 5))
         expected = sorted(mmh3.hash(ngram, 0, signed=False) << 32 | mmh3.hash(ngram, 1, signed=False) for ngram in ngrams)
-        assert shingles.tolist() == expected
+        assert sets[start:stop].tolist() == expected
