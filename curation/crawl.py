@@ -16,6 +16,7 @@ from curation.crawl_page import PageContext
 from curation.crawl_segment import SegmentTask, crawl_segment
 from curation.engine.local import LocalEngine
 from curation.errors import InputError
+from curation.extraction.extractor import EXTRACTORS
 from curation.finished import committed_manifests, prepared_file
 from curation.ids import repeated_hashes
 from curation.preparing import commit_prepared
@@ -26,8 +27,8 @@ from curation.sources.plan import FilePlan, limit_segments, plan_file
 from curation.sources.reddit import select_links
 
 STAGE = "crawl"
-VERSION = 1
-LIBRARIES = ("trafilatura", "lxml", "justext", "htmldate", "courlan", "ftfy", "charset-normalizer", "brotli", "zstandard", "polars")
+VERSION = 2
+LIBRARIES = ("lxml", "ftfy", "charset-normalizer", "brotli", "zstandard", "polars")
 SUFFIXES = (".warc", ".warc.gz", ".wet", ".wet.gz")
 
 
@@ -57,7 +58,7 @@ def run_crawl(
             VERSION,
             {
                 "settings": settings.model_dump(mode="json", exclude={"max_quarantine_share", "links"}),
-                "libraries": library_versions(LIBRARIES),
+                "libraries": library_versions((*LIBRARIES, *EXTRACTORS[settings.extractor].libraries)),
                 "links": storage.hash_file(links).sha256 if links else None,
             },
             items,

@@ -10,11 +10,12 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
 from curation import storage
+from curation.extraction.extractor import PageRefusal
 from curation.extraction.guard import Guard, GuardFailure
 from curation.extraction.page import PageRequest, PageText
 from curation.ids import hash_id, names_a_piece
@@ -140,11 +141,13 @@ def judge_page(record: Record, context: PageContext, guard: Guard) -> Fate:
     text = guard.call(_request(record))
     if isinstance(text, GuardFailure):
         return Fate(row=page.row(Action.QUARANTINED, text.reason, **text.detail))
+    if isinstance(text, PageRefusal):
+        return Fate(row=page.row(text.action, text.reason, **text.detail))
     assert isinstance(text, PageText)
     refusal = _refuse_text(page, text)
     if refusal is not None:
         return Fate(row=refusal, characters=text.page_characters)
-    return Fate(_document(page, text), _repaired(page), text.page_characters)
+    return Fate(_document(page, text), _changed(page, text), text.page_characters)
 
 
 def _karma(url: str | None, links: str | None) -> int | None:
@@ -171,7 +174,12 @@ def _request(record: Record) -> PageRequest:
     if record.record_type == "conversion":
         return PageRequest(record.body, "utf-8", False)
     is_html = PAGE_MEDIA_TYPES[_media_type(record) or "text/html"]
-    return PageRequest(record.body, declared_charset(_http_header(record, "content-type")), is_html)
+    return PageRequest(record.body, declared_charset(_http_header(record, "content-type")), is_html, record.target_uri, _day(record))
+
+
+def _day(record: Record) -> date | None:
+    iso = iso_date(record.date)
+    return date.fromisoformat(iso[:10]) if iso else None
 
 
 def _refuse_text(page: _Page, text: PageText) -> dict[str, str] | None:
@@ -196,12 +204,22 @@ def _document(page: _Page, text: PageText) -> dict[str, Any]:
         "warc_offset": record.offset,
         "warc_length": record.length,
         "karma": page.karma,
+        **(_metadata(text) if settings.metadata else {}),
     }
 
 
-def _repaired(page: _Page) -> dict[str, str] | None:
-    """The ledger row of a page that is kept, but was not whole; None for a good one."""
-    if page.record.state != REPAIRED:
-        return None
-    reason = Reason.BODY_OVER_LIMIT if page.record.body_truncated else Reason.REPAIRED_RECORD
-    return page.row(Action.CHANGED, reason, problem=page.record.problem)
+def _metadata(text: PageText) -> dict[str, Any]:
+    published = text.published.isoformat() if text.published else None
+    return {"title": text.title, "published": published, "main_content": text.is_main_content}
+
+
+def _changed(page: _Page, text: PageText) -> dict[str, str] | None:
+    """The ledger row of a page that is kept, but was not whole or not wholly decodable; None for a good one."""
+    record = page.record
+    decoding = {"replaced_characters": text.replaced_characters, "encoding": text.encoding} if text.replaced_characters else {}
+    if record.state == REPAIRED:
+        reason = Reason.BODY_OVER_LIMIT if record.body_truncated else Reason.REPAIRED_RECORD
+        return page.row(Action.CHANGED, reason, problem=record.problem, **decoding)
+    if decoding and "\N{REPLACEMENT CHARACTER}" in text.text:
+        return page.row(Action.CHANGED, Reason.CHARACTERS_REPLACED, **decoding)
+    return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import polars as pl
@@ -13,10 +13,10 @@ from curation import storage
 from curation.crawl_page import Fate, PageContext, document_id_of, judge_page, why_no_page
 from curation.documents import documents_frame
 from curation.extraction.guard import Guard
-from curation.extraction.page import extract_page, warm_up
+from curation.extraction.page import PageOptions, extract_page, warm_up
 from curation.ledger import Action, Counts
 from curation.parts import Part, PartWriter
-from curation.recipe import MIB, CrawlLimits
+from curation.recipe import MIB, CrawlLimits, CrawlSettings
 from curation.sources.frames import TRUNCATIONS
 from curation.sources.plan import PAGE_TYPES, Segment
 from curation.sources.warc import DAMAGED, Record, read_records
@@ -78,7 +78,7 @@ def crawl_segment(part: Part, task: SegmentTask) -> Counts:
     documents: list[dict[str, Any]] = []
     ledger: list[dict[str, str]] = []
     truncation: str | None = None
-    guard = _worker_guard(task.context.settings.limits)
+    guard = _worker_guard(_page_options(task.context.settings), task.context.settings.limits)
     try:
         for record in _segment_records(task):
             if record.problem in TRUNCATIONS:
@@ -110,10 +110,14 @@ def crawl_segment(part: Part, task: SegmentTask) -> Counts:
     return writer.counts
 
 
+def _page_options(settings: CrawlSettings) -> PageOptions:
+    return PageOptions(settings.extractor, settings.metadata, settings.limits.page_depth, settings.limits.tag_attributes)
+
+
 @lru_cache(maxsize=1)
-def _worker_guard(limits: CrawlLimits) -> Guard:
+def _worker_guard(options: PageOptions, limits: CrawlLimits) -> Guard:
     """The guard of this worker process, kept from segment to segment: to start one takes as long as many pages."""
-    return Guard(extract_page, warm_up, limits)
+    return Guard(partial(extract_page, options), partial(warm_up, options), limits)
 
 
 def _segment_records(task: SegmentTask) -> Iterator[Record]:

@@ -46,6 +46,10 @@ class Reason(StrEnum):
     BODY_OVER_LIMIT = "body_over_limit", "The decoded body was longer than the limit; the text was made from its beginning."
     PAGE_OVER_TIME = "page_over_time", "Extraction took longer than the page's time limit, twice."
     PAGE_OVER_MEMORY = "page_over_memory", "Extraction took more memory than the page's limit, twice."
+    PAGE_TOO_DEEP = "page_too_deep", "Elements of the page nest deeper than the limit; extractors drop such text in silence."
+    TOO_MANY_ATTRIBUTES = "too_many_attributes", "One tag of the page has more attributes than the limit."
+    NOT_TEXT = "not_text", "The body is an image, a document or another binary file, whatever its header says."
+    CHARACTERS_REPLACED = "characters_replaced", "Some bytes fit no encoding; the text has replacement characters in their place."
     EXTRACTOR_CRASHED = "extractor_crashed", "The extractor died or failed on the page, twice."
     # Filtering
     TOO_SHORT = "too_short", "The document has fewer words than the classifier can judge."

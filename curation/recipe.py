@@ -26,6 +26,8 @@ class CrawlLimits(Section):
     body_bytes: int = Field(10 * MIB, ge=1, description="longest decoded body, bytes; the rest is cut off and flagged")
     decompressed_bytes: int = Field(64 * MIB, ge=1, description="largest record after decompression, bytes")
     decompression_ratio: int = Field(1000, ge=1, description="largest ratio of decompressed to compressed bytes")
+    page_depth: int = Field(512, ge=32, le=2000, description="deepest nesting of elements in a page")
+    tag_attributes: int = Field(1000, ge=1, description="most attributes of one tag")
     page_cpu_seconds: float = Field(10.0, gt=0, description="processor time to extract one page, seconds")
     page_wall_seconds: float = Field(60.0, gt=0, description="elapsed time to extract one page, seconds")
     page_memory_bytes: int = Field(512 * MIB, ge=64 * MIB, description="resident memory of the process that extracts a page, bytes")
@@ -35,7 +37,10 @@ class CrawlLimits(Section):
 class CrawlSettings(Section):
     """From WARC and WET files to documents."""
 
-    extractor: Literal["trafilatura"] = Field("trafilatura", description="library that finds the main text of HTML")
+    extractor: Literal["trafilatura", "trafilatura-fast", "trafilatura-precision", "resiliparse"] = Field(
+        "trafilatura", description="what finds the main text of HTML; docs/crawl.md compares them"
+    )
+    metadata: bool = Field(False, description="store title, day of publication and the main-content flag of each page")
     source: str = Field("commoncrawl", min_length=1, description="source name given to the documents")
     dump: str | None = Field(None, description="snapshot name given to the documents; null: the one in the path, if any")
     links: list[str] = Field([], description="Reddit submission dumps (ndjson; .zst, .xz, .bz2, .gz); pages that they link to are webtext")

@@ -1,53 +1,115 @@
-"""One page to text; runs inside the guarded process, so it imports nothing heavy but the extractor."""
+"""One page to text; runs inside the guarded process.
+
+Bytes → text (encoding) → budgets of its markup → main text (an extractor) → repaired Unicode.
+"""
 
 from __future__ import annotations
 
-import logging
+import re
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from curation.extraction.encoding import decode
+from curation.extraction.extractor import Extraction, HtmlPage, PageRefusal, PageRefused, load_extractor
+from curation.extraction.markup import check_markup
+from curation.ledger import Action, Reason
 from curation.normalize import normalize
+
+# First bytes of what servers send as text and is none: images, PDF, archives, Office, sound, video, fonts, programs.
+_BINARY_MAGIC = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|BM.{4}\0{4}|II\*\0|MM\0\*|RIFF.{4}(?:WEBP|WAVE|AVI )|\0\0\0.ftyp|\x1aE\xdf\xa3|FLV\x01"
+    rb"|ID3[\x02-\x04]|OggS\0|fLaC\0|[CF]WS.|%PDF-|%!PS-|\xd0\xcf\x11\xe0|PK[\x03\x05][\x04\x06]|\x1f\x8b\x08|Rar!\x1a\x07|7z\xbc\xaf"
+    rb"|wOF[F2]|\0asm|\x7fELF|MZ\x90\0",
+    re.DOTALL,
+)
+_CONTROLS = re.compile("[\x01-\x08\x0b\x0e-\x1a\x1c-\x1f]")  # random bytes are a tenth of them; ESC begins Japanese codes
+MAX_CONTROL_SHARE = 0.05  # our choice, half of what random bytes hold
+BINARY_SCAN_CHARACTERS = 16 * 1024
+MAX_TITLE_CHARACTERS = 1000  # longer ones are no titles
+
+
+@dataclass(frozen=True)
+class PageOptions:
+    """What is the same for all pages of a run."""
+
+    extractor: str = "trafilatura"
+    metadata: bool = False
+    max_depth: int = 512
+    max_attributes: int = 1000
 
 
 @dataclass(frozen=True)
 class PageRequest:
-    """What the extractor gets: the decoded body, the charset that HTTP declared, and whether it is HTML."""
+    """One page: the decoded body, the charset that HTTP declared, whether it is HTML, address and day of the crawl."""
 
     body: bytes
     charset: str | None
     is_html: bool
+    url: str | None = None
+    crawled: date | None = None
 
 
 @dataclass(frozen=True)
 class PageText:
-    """What it returns: normalised text, the length of the page that it was found in, how the bytes were decoded."""
+    """Normalised text, the length of the page that it was found in, how the bytes were decoded; title and date where asked.
+
+    ``replaced_characters`` of the page could not be decoded, be they in the text or not.
+    """
 
     text: str
     page_characters: int
     encoding: str
     replaced_characters: int
+    title: str | None = None
+    published: date | None = None
+    is_main_content: bool = False
 
 
-def warm_up() -> None:
+def warm_up(options: PageOptions) -> None:
     """Import the extractor and call it once, so that the first page is not charged for it."""
-    logging.disable(logging.CRITICAL)  # trafilatura logs what the ledger already says
-    extract_html("<html><body><article><p>Warm-up sentence of an ordinary page.</p></article></body></html>")
-    normalize("Warm\u2028up")
+    page = b"<html><head><title>Warm-up</title></head><body><article><p>Sentence of an ordinary page.</p></article></body></html>"
+    extract_page(options, PageRequest(page, None, True))
 
 
-def extract_page(request: PageRequest) -> PageText:
-    """Main text of an HTML page, or all of a plain text, normalised."""
+def extract_page(options: PageOptions, request: PageRequest) -> PageText | PageRefusal:
+    """Main text of an HTML page, or all of a plain text; or why there is none."""
     decoded = decode(request.body, request.charset)
-    text = extract_html(decoded.text) if request.is_html else decoded.text
-    return PageText(normalize(text), len(decoded.text), decoded.encoding, decoded.replaced)
+    try:
+        _refuse_binary(request.body, decoded.text)
+        found = _extract(decoded.text, request, options) if request.is_html else Extraction(decoded.text)
+    except PageRefused as refused:
+        return refused.refusal
+    return PageText(
+        _visible(normalize(found.text)),
+        len(decoded.text),
+        decoded.encoding,
+        decoded.replaced,
+        _title(found.title),
+        found.published,
+        request.is_html,
+    )
 
 
-def extract_html(html: str) -> str:
-    """Main text as trafilatura finds it; "" if it finds none.
+def _refuse_binary(body: bytes, text: str) -> None:
+    magic = _BINARY_MAGIC.match(body)
+    sample = text[:BINARY_SCAN_CHARACTERS]
+    if magic or len(_CONTROLS.findall(sample)) > MAX_CONTROL_SHARE * len(sample):
+        raise PageRefused(Action.REMOVED, Reason.NOT_TEXT, begins_with=body[:8].hex())
 
-    Comments are left out, and ``deduplicate`` is off because it remembers earlier pages, which
-    would make the text of a page depend on what its worker saw before.
-    """
-    import trafilatura
 
-    return trafilatura.extract(html.replace("\0", ""), include_comments=False, deduplicate=False) or ""
+def _extract(html: str, request: PageRequest, options: PageOptions) -> Extraction:
+    html = html.replace("\0", "")
+    check_markup(html, options.max_depth, options.max_attributes)
+    latest = request.crawled + timedelta(days=1) if request.crawled else date.max  # where it was written, the next day may have begun
+    page = HtmlPage(html, request.url, latest, options.metadata, options.max_depth)
+    return load_extractor(options.extractor).extract(page)
+
+
+def _visible(text: str) -> str:
+    """The text, or "" if nothing in it can be seen: blanks, zero-width characters and the like."""
+    return text if any(character.isprintable() and not character.isspace() for character in text) else ""
+
+
+def _title(title: str | None) -> str | None:
+    """A title as one line of normalised text."""
+    return _visible(" ".join(normalize((title or "")[:MAX_TITLE_CHARACTERS]).split())) or None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -19,13 +18,11 @@ import pytest
 from curation.errors import PipelineError
 from curation.extraction import guard as guard_module
 from curation.extraction.guard import Guard, GuardFailure
-from curation.extraction.page import PageRequest, PageText, extract_page, warm_up
 from curation.ledger import Reason
 from curation.recipe import MIB, CrawlLimits
 from tests.curation import misbehaving
-from tests.shared_data import shared
 
-LIMITS = CrawlLimits(page_cpu_seconds=0.3, page_wall_seconds=0.6, page_memory_bytes=100 * MIB)
+LIMITS = CrawlLimits(page_cpu_seconds=0.3, page_wall_seconds=2.0, page_memory_bytes=100 * MIB)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +44,7 @@ def test_a_result_comes_back_whatever_its_size(guard: Guard) -> None:
     ("task", "failure"),
     [
         (("loop", None), GuardFailure(Reason.PAGE_OVER_TIME, {"limit_cpu_seconds": 0.3})),
-        (("sleep", 60), GuardFailure(Reason.PAGE_OVER_TIME, {"limit_wall_seconds": 0.6})),
+        (("sleep", 60), GuardFailure(Reason.PAGE_OVER_TIME, {"limit_wall_seconds": 2.0})),
         (("allocate", 300), GuardFailure(Reason.PAGE_OVER_MEMORY, {"limit_bytes": 100 * MIB})),
         (("leave", 7), GuardFailure(Reason.EXTRACTOR_CRASHED, {"exit_code": 7})),
         (("leave", 0), GuardFailure(Reason.EXTRACTOR_CRASHED, {"exit_code": 0})),
@@ -164,45 +161,3 @@ def test_children_die_with_a_parent_that_is_killed() -> None:
             parent.kill()
     _, alive = psutil.wait_procs(children, timeout=5)
     assert not alive
-
-
-# --- real pages -----------------------------------------------------------------------------------
-
-POISON = [
-    "control.html",
-    "depth_200_is_fine.html",
-    "deep_div_60000.html",
-    "attributes_20k.html",
-    "less_than_200k.html",
-    "open_comments_50k.html",
-    "entity_expansion.html",
-    "nul_bytes.html",
-    "surrogates.html",
-    "control_characters.html",
-    "sjis_header.html",
-    "koi8r_unlabelled.html",
-    "cp1251_says_latin1.html",
-    "header_wrong_meta_right.html",
-    "utf7_script.html",
-]
-
-
-def test_poison_pages_cost_nobody_else_anything(tmp_path: Path) -> None:
-    """Each is text that holds what it must, or a failure with a reason; the page after it is fine."""
-    program = shared("tools", "poison_pages.py")
-    subprocess.run([sys.executable, str(program), str(tmp_path), "--only", *POISON], check=True, capture_output=True)
-    sentences = b"A quiet sentence of an ordinary page. " * 5
-    control = PageRequest(b"<html><body><article><p>" + sentences + b"</p></article></body></html>", "utf-8", True)
-    with Guard(extract_page, warm_up, CrawlLimits(page_cpu_seconds=2.0)) as guard:
-        for line in (tmp_path / "truth.jsonl").read_text("utf-8").splitlines():
-            page = json.loads(line)
-            charset = page["headers"].get("content-type", "").partition("charset=")[2] or None
-            result = guard.call(PageRequest((tmp_path / page["file"]).read_bytes(), charset, True))
-            if page["must"] == "text_contains":
-                assert isinstance(result, PageText), page["file"]
-                text = " ".join(result.text.split())
-                assert all(part in text for part in page["contains"]), page["file"]
-            if isinstance(result, PageText):
-                result.text.encode()
-                assert not any(part in result.text for part in page["must_not_contain"]), page["file"]
-            assert "quiet sentence" in guard.call(control).text
