@@ -15,7 +15,7 @@ import polars as pl
 from contamination.arrays import BoolArray, IntArray
 from contamination.index import NgramTable, OverlapIndex, index_from_bytes
 from contamination.scan import stretches
-from contamination.words import Words, find_words
+from contamination.words import Words, find_all_words
 from curation import storage
 from curation.shards import Shard, read_shard
 
@@ -145,7 +145,7 @@ def measure_documents(documents: pl.DataFrame, index: OverlapIndex) -> ShardOver
     documents_hit = np.zeros(len(index.labels), np.int64)
     best: dict[int, Example] = {}
     for document, text in documents.select("id", "text").iter_rows():
-        words = find_words(text or "")
+        words = find_all_words(text or "")
         removal[np.unique(index.removal.find(words)[1])] += 1
         hit: set[int] = set()
         for table, counts in zip(index.report, report, strict=True):

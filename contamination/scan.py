@@ -13,7 +13,7 @@ import numpy as np
 from contamination.arrays import IntArray
 from contamination.index import NgramTable
 from contamination.split import Span
-from contamination.words import Words, find_words
+from contamination.words import Words, find_all_words
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Hits:
         return len(self.positions)
 
     def spans(self) -> list[Span]:
-        """Characters from the first to the last letter of each stretch of overlapping n-grams."""
+        """Characters from the first to the last letter of each stretch of overlapping n-grams; those of one reading ascend."""
         first, last = stretches(self.positions, self.ngram_words)
         starts = self.words.starts[self.positions[first]]
         ends = self.words.ends[self.positions[last] + self.ngram_words - 1]
@@ -41,7 +41,7 @@ class Hits:
 
 def find_hits(text: str, table: NgramTable) -> Hits:
     """The n-grams of the table in a text."""
-    words = find_words(text)
+    words = find_all_words(text)
     return Hits(words, *table.find(words), table.words)
 
 

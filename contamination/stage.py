@@ -34,7 +34,7 @@ class DecontaminateStage:
     """Remove benchmark n-grams with a window around them; documents without any pass unchanged."""
 
     name: ClassVar[str] = "decontaminate"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     libraries: ClassVar[tuple[str, ...]] = ()
     writes_documents: ClassVar[bool] = True
 
