@@ -25,6 +25,9 @@ SYNTHETIC_MIN_WORDS = 2  # GPT-3, table C.1: the smallest N, of anagrams and oth
 FILTER_BITS_PER_KEY = 32  # 1 of 32 foreign n-grams gets past the bitmap to the search; 16 MiB for 4 million keys
 MIN_FILTER_LOG2_BITS = 6  # one 64-bit word
 
+# For each length in words: keys, and the items that they come from.
+_Pairs = dict[int, list[tuple[KeyArray, IntArray]]]
+
 
 @dataclass(frozen=True)
 class NgramTable:
@@ -81,8 +84,9 @@ class OverlapIndex:
 
     ``labels``: the benchmarks. ``report_words``: N of each. ``benchmark_of_item``, ``row_of_item``:
     int32 for each item of all benchmarks, numbered through. ``too_short``: items with too few words
-    to be looked for in the report. ``removal``: n-grams of all items, whose overlap is cut out.
-    ``report``: for each length, the n-grams that make an item dirty.
+    to be looked for in the report. ``removal``: n-grams of all items, whose overlap is cut out; behind the
+    first, long table, short items as a whole where they are wanted. ``report``: for each length, the n-grams
+    that make an item dirty.
     """
 
     labels: list[str]
@@ -90,7 +94,7 @@ class OverlapIndex:
     benchmark_of_item: IntArray
     row_of_item: IntArray
     too_short: BoolArray
-    removal: NgramTable
+    removal: list[NgramTable]
     report: list[NgramTable]
 
     def item_label(self, item: int) -> str:
@@ -108,32 +112,33 @@ def report_ngram_words(lengths: Sequence[int] | IntArray, synthetic: bool, min_w
     return min(max(percentile, SYNTHETIC_MIN_WORDS if synthetic else min_words), max_words)
 
 
-def build_index(benchmarks: Sequence[Benchmark], removal_words: int, report_min_words: int, report_max_words: int) -> OverlapIndex:
+def build_index(
+    benchmarks: Sequence[Benchmark],
+    removal_words: int,
+    report_min_words: int,
+    report_max_words: int,
+    short_item_min_words: int | None = None,
+) -> OverlapIndex:
     """Index of all n-grams that removal and report look for.
 
+    ``short_item_min_words``: from so many words on, removal looks for the whole of items without ``removal_words`` words.
     An item without a passage of N words is looked for whole if it has at least ``report_min_words``
     words ("or that overlap with the whole example when it is shorter", GPT-3, section 4).
     """
-    removal: list[tuple[KeyArray, IntArray]] = []
-    report: dict[int, list[tuple[KeyArray, IntArray]]] = {}
+    removal: _Pairs = {removal_words: []}
+    report: _Pairs = {}
     report_words, too_short, first_item = [], [], 0
     for benchmark in benchmarks:
         passages = _Passages(benchmark)
         n = benchmark.spec.report_words
-        if n is None:
+        if report_min_words == report_max_words:
+            n = report_max_words
+        elif n is None:
             n = report_ngram_words(passages.item_lengths(), benchmark.spec.synthetic, report_min_words, report_max_words)
         report_words.append(n)
-        keys, items = passages.ngrams(removal_words)
-        removal.append((keys, items + first_item))
-        keys, items = passages.ngrams(n)
-        report.setdefault(n, []).append((keys, items + first_item))
-        found = np.zeros(len(benchmark.items), np.bool_)
-        found[items] = True
+        passages.add_ngrams(removal, removal_words, short_item_min_words or removal_words, first_item)
         shortest = min(n, SYNTHETIC_MIN_WORDS if benchmark.spec.synthetic else report_min_words)
-        for words in range(shortest, n):
-            keys, items = passages.whole(words, ~found)
-            if len(keys):
-                report.setdefault(words, []).append((keys, items + first_item))
+        passages.add_ngrams(report, n, shortest, first_item)
         too_short.append(passages.max_lengths() < shortest)
         first_item += len(benchmark.items)
     return OverlapIndex(
@@ -142,7 +147,7 @@ def build_index(benchmarks: Sequence[Benchmark], removal_words: int, report_min_
         benchmark_of_item=np.repeat(np.arange(len(benchmarks)), [len(benchmark.items) for benchmark in benchmarks]),
         row_of_item=np.array([item.row for benchmark in benchmarks for item in benchmark.items], np.int64),
         too_short=np.concatenate([np.zeros(0, np.bool_), *too_short]),
-        removal=make_table(removal_words, removal),
+        removal=[make_table(words, removal[words]) for words in sorted(removal, reverse=True)],
         report=[make_table(words, report[words]) for words in sorted(report)],
     )
 
@@ -186,6 +191,17 @@ class _Passages:
         """Words of the longest passage of each item."""
         return np.asarray(np.maximum.reduceat(self.lengths, self.first_passages))
 
+    def add_ngrams(self, pairs: _Pairs, words: int, shortest: int, first_item: int) -> None:
+        """Add every n-gram of ``words`` words, and of items that have none the whole passages of ``shortest`` words or more."""
+        keys, items = self.ngrams(words)
+        pairs.setdefault(words, []).append((keys, items + first_item))
+        found = np.zeros(len(self.counts), np.bool_)
+        found[items] = True
+        for length in range(shortest, words):
+            keys, items = self.whole(length, ~found)
+            if len(keys):
+                pairs.setdefault(length, []).append((keys, items + first_item))
+
     def ngrams(self, words: int) -> tuple[KeyArray, IntArray]:
         """(key, item) of every n-gram that lies within one passage."""
         keys = ngram_keys(self.words, words)
@@ -207,7 +223,7 @@ def index_to_bytes(index: OverlapIndex) -> bytes:
                 {
                     "labels": index.labels,
                     "report_words": index.report_words,
-                    "removal": index.removal.words,
+                    "removal": [table.words for table in index.removal],
                     "report": [table.words for table in index.report],
                 }
             ).encode(),
@@ -217,8 +233,10 @@ def index_to_bytes(index: OverlapIndex) -> bytes:
         "row_of_item": index.row_of_item,
         "too_short": index.too_short,
     }
-    for name, table in [("removal", index.removal), *((f"report{table.words}", table) for table in index.report)]:
-        arrays |= {f"{name}.keys": table.keys, f"{name}.offsets": table.offsets, f"{name}.items": table.items}
+    for kind, tables in (("removal", index.removal), ("report", index.report)):
+        for table in tables:
+            name = f"{kind}{table.words}"
+            arrays |= {f"{name}.keys": table.keys, f"{name}.offsets": table.offsets, f"{name}.items": table.items}
     stream = io.BytesIO()
     np.savez(stream, allow_pickle=False, **arrays)
     return stream.getvalue()
@@ -234,8 +252,9 @@ def index_from_bytes(content: bytes, path: str) -> OverlapIndex:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             header = json.loads(arrays["header"].tobytes())
 
-            def table(name: str, words: int) -> NgramTable:
-                return NgramTable(words, arrays[f"{name}.keys"], arrays[f"{name}.offsets"], arrays[f"{name}.items"])
+            def tables(kind: str) -> list[NgramTable]:
+                names = [(words, f"{kind}{words}") for words in header[kind]]
+                return [NgramTable(words, *(arrays[f"{name}.{part}"] for part in ("keys", "offsets", "items"))) for words, name in names]
 
             return OverlapIndex(
                 labels=header["labels"],
@@ -243,8 +262,8 @@ def index_from_bytes(content: bytes, path: str) -> OverlapIndex:
                 benchmark_of_item=arrays["benchmark_of_item"],
                 row_of_item=arrays["row_of_item"],
                 too_short=arrays["too_short"],
-                removal=table("removal", header["removal"]),
-                report=[table(f"report{words}", words) for words in header["report"]],
+                removal=tables("removal"),
+                report=tables("report"),
             )
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise IntegrityError(f"{path} is no index of benchmark n-grams ({error}); delete it and run decontaminate again") from error

@@ -19,7 +19,7 @@ from contamination.words import Words, find_all_words
 from curation import storage
 from curation.shards import Shard, read_shard
 
-EXAMPLES_PER_BENCHMARK = 5  # our choice: enough to judge a benchmark's overlap by eye
+COLUMNS = ["id", "source", "url", "date", "text"]  # of documents that are compared
 EXCERPT_CONTEXT_CHARACTERS = 200
 EXCERPT_MATCH_CHARACTERS = 1500  # a longer match is shown up to here
 # Examples illustrate: in a document of endless repetition only so many matches compete to be one.
@@ -42,6 +42,7 @@ class Example:
     end: int
     ngram_words: int
     url: str = ""
+    date: str = ""
     excerpt: str = ""
     offset: int = 0
 
@@ -67,11 +68,11 @@ class NgramCounts:
 
 @dataclass(frozen=True)
 class ShardOverlap:
-    """What one shard contributes; its size is bounded by the benchmarks."""
+    """What one shard contributes; its size is bounded by the benchmarks. ``documents_hit``: by source, for each benchmark."""
 
-    removal: NgramCounts
+    removal: list[NgramCounts]
     report: list[NgramCounts]
-    documents_hit: IntArray
+    documents_hit: dict[str, IntArray]
     examples: list[Example]
 
 
@@ -79,28 +80,29 @@ class ShardOverlap:
 class CorpusOverlap:
     """The sum over shards.
 
-    ``removal``, ``report``: documents for each n-gram of each table of the index. ``documents_hit``:
-    documents that overlap with each benchmark. ``examples``: best first within each benchmark.
+    ``max_examples``: how many are kept of each benchmark. ``removal``, ``report``: documents for each n-gram of
+    each table of the index. ``documents_hit``: documents that overlap with each benchmark, by source.
+    ``examples``: best first within each benchmark.
     """
 
     index: OverlapIndex
-    removal: IntArray = field(init=False)
+    max_examples: int
+    removal: list[IntArray] = field(init=False)
     report: list[IntArray] = field(init=False)
-    documents_hit: IntArray = field(init=False)
+    documents_hit: dict[str, IntArray] = field(default_factory=dict)
     examples: list[Example] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.removal = np.zeros(len(self.index.removal), np.int64)
+        self.removal = [np.zeros(len(table), np.int64) for table in self.index.removal]
         self.report = [np.zeros(len(table), np.int64) for table in self.index.report]
-        self.documents_hit = np.zeros(len(self.index.labels), np.int64)
 
     def add(self, shard: ShardOverlap) -> None:
         """Add what another shard contributes; the order of shards does not matter."""
-        self.removal[shard.removal.ngrams] += shard.removal.documents
-        for counts, added in zip(self.report, shard.report, strict=True):
+        for counts, added in zip([*self.removal, *self.report], [*shard.removal, *shard.report], strict=True):
             counts[added.ngrams] += added.documents
-        self.documents_hit += shard.documents_hit
-        self.examples = best_examples([*self.examples, *shard.examples], self.index)
+        for source, documents in shard.documents_hit.items():
+            self.documents_hit[source] = self.documents_hit.get(source, 0) + documents
+        self.examples = best_examples([*self.examples, *shard.examples], self.index, self.max_examples)
 
     def dirty_items(self) -> BoolArray:
         """Which items have an n-gram, or are as a whole, in any document of the corpus."""
@@ -110,7 +112,7 @@ class CorpusOverlap:
         return dirty
 
 
-def best_examples(examples: list[Example], index: OverlapIndex) -> list[Example]:
+def best_examples(examples: list[Example], index: OverlapIndex, max_examples: int) -> list[Example]:
     """For each benchmark the items with the longest stretches, the longest stretch of each.
 
     The best of a union are among the bests of its parts, so that shards may be pruned one by one.
@@ -120,7 +122,7 @@ def best_examples(examples: list[Example], index: OverlapIndex) -> list[Example]
     taken = [0] * len(index.labels)
     for example in sorted(examples, key=lambda example: example.rank):
         benchmark = index.benchmark_of_item[example.item]
-        if example.item not in seen and taken[benchmark] < EXAMPLES_PER_BENCHMARK:
+        if example.item not in seen and taken[benchmark] < max_examples:
             seen.add(example.item)
             taken[benchmark] += 1
             kept.append(example)
@@ -133,20 +135,21 @@ def load_index(path: str, version: str) -> OverlapIndex:
     return index_from_bytes(storage.read_bytes(path), path)
 
 
-def measure_shard(shard: Shard, index_path: str, index_version: str) -> ShardOverlap:
+def measure_shard(shard: Shard, index_path: str, index_version: str, max_examples: int) -> ShardOverlap:
     """Count the documents of one shard in which n-grams of the index occur."""
-    return measure_documents(read_shard(shard, ["id", "url", "text"]), load_index(index_path, index_version))
+    return measure_documents(read_shard(shard, COLUMNS), load_index(index_path, index_version), max_examples)
 
 
-def measure_documents(documents: pl.DataFrame, index: OverlapIndex) -> ShardOverlap:
-    """What documents (columns id, url, text) contribute to the overlap of the corpus."""
-    removal = np.zeros(len(index.removal), np.int64)
+def measure_documents(documents: pl.DataFrame, index: OverlapIndex, max_examples: int) -> ShardOverlap:
+    """What documents (with the columns of ``COLUMNS``) contribute to the overlap of the corpus."""
+    removal = [np.zeros(len(table), np.int64) for table in index.removal]
     report = [np.zeros(len(table), np.int64) for table in index.report]
-    documents_hit = np.zeros(len(index.labels), np.int64)
+    documents_hit: dict[str, IntArray] = {}
     best: dict[int, Example] = {}
-    for document, text in documents.select("id", "text").iter_rows():
+    for document, source, text in documents.select("id", "source", "text").iter_rows():
         words = find_all_words(text or "")
-        removal[np.unique(index.removal.find(words)[1])] += 1
+        for table, counts in zip(index.removal, removal, strict=True):
+            counts[np.unique(table.find(words)[1])] += 1
         hit: set[int] = set()
         for table, counts in zip(index.report, report, strict=True):
             positions, ngrams = table.find(words)
@@ -158,10 +161,11 @@ def measure_documents(documents: pl.DataFrame, index: OverlapIndex) -> ShardOver
             for example in _examples_of(document, words, table, positions, ngrams):
                 if example.item not in best or example.rank < best[example.item].rank:
                     best[example.item] = example
-        documents_hit[list(hit)] += 1
-    examples = best_examples(list(best.values()), index)
+        if hit:
+            documents_hit.setdefault(source or "", np.zeros(len(index.labels), np.int64))[list(hit)] += 1
+    examples = best_examples(list(best.values()), index, max_examples)
     return ShardOverlap(
-        NgramCounts.of_dense(removal),
+        [NgramCounts.of_dense(counts) for counts in removal],
         [NgramCounts.of_dense(counts) for counts in report],
         documents_hit,
         _with_excerpts(examples, documents),
@@ -185,11 +189,11 @@ def _examples_of(document: str, words: Words, table: NgramTable, positions: IntA
 
 def _with_excerpts(examples: list[Example], documents: pl.DataFrame) -> list[Example]:
     wanted = documents.filter(pl.col("id").is_in([example.document for example in examples]))
-    rows = {document: (url, text) for document, url, text in wanted.select("id", "url", "text").iter_rows()}
+    rows = {document: rest for document, *rest in wanted.select("id", "url", "date", "text").iter_rows()}
     completed = []
     for example in examples:
-        url, text = rows[example.document]
+        url, date, text = rows[example.document]
         low = max(0, example.start - EXCERPT_CONTEXT_CHARACTERS)
         high = min(example.end, example.start + EXCERPT_MATCH_CHARACTERS) + EXCERPT_CONTEXT_CHARACTERS
-        completed.append(replace(example, url=url or "", excerpt=text[low:high], offset=example.start - low))
+        completed.append(replace(example, url=url or "", date=date or "", excerpt=text[low:high], offset=example.start - low))
     return completed

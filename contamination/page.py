@@ -165,7 +165,7 @@ def _figure(example: Example, item: Item, index: OverlapIndex) -> str:
     cut = text[:MAX_ITEM_CHARACTERS]
     shown = highlighted(cut, shared_spans(cut, example.excerpt, example.ngram_words)) + (" …" if cut != text else "")
     passage = highlighted(example.excerpt, [(example.offset, min(len(example.excerpt), example.offset + example.end - example.start))])
-    source = f" · {escape(example.url)}" if example.url else ""
+    source = "".join(f" · {escape(part)}" for part in (example.url, example.date) if part)
     return (
         f"<figure><figcaption>{example.words:,} words in a row · document {escape(example.document)}, "
         f"characters {example.start:,} to {example.end:,}{source}</figcaption>"

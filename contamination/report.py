@@ -29,8 +29,13 @@ COLUMNS = {
     "dirty": "items with an n-gram in any document of the corpus, common n-grams included, before removal",
     "clean": "items without",
     "clean_percent": "clean items of all, percent",
+    "dirty_passage": "items whose passage to read holds a matched n-gram; empty where there is none",
+    "dirty_question": "items whose question and answers hold one; empty where there is no passage to read",
     "documents_hit": "documents that make an item dirty",
-    "ngrams_matched": "different n-grams of the benchmark in the corpus",
+    "sources_hit": "these documents by source",
+    "ngrams": "different n-grams of the benchmark",
+    "ngrams_matched": "those that are in the corpus",
+    "ngrams_matched_percent": "their share, percent (GPT-2, table 6)",
     "ngrams_ignored_as_common": "n-grams that removal looks for but leaves in, because they are in too many documents",
     "top_ngrams": "matched n-grams in the most documents",
 }
@@ -49,21 +54,25 @@ def build_report(benchmarks: Sequence[Benchmark], overlap: CorpusOverlap, max_do
     index = overlap.index
     dirty = overlap.dirty_items()
     items = [item for benchmark in benchmarks for item in benchmark.items]
-    common = np.flatnonzero(overlap.removal > max_documents_per_ngram)
-    ignored = _count_by_benchmark(index, index.removal, common)
-    matched = np.zeros(len(benchmarks), np.int64)
+    ignored = np.zeros(len(benchmarks), np.int64)
+    for table, documents in zip(index.removal, overlap.removal, strict=True):
+        ignored += _count_by_benchmark(index, table, np.flatnonzero(documents > max_documents_per_ngram))
+    ngrams, matched = np.zeros(len(benchmarks), np.int64), np.zeros(len(benchmarks), np.int64)
     top: list[list[tuple[int, str]]] = [[] for _ in benchmarks]
     for table, documents in zip(index.report, overlap.report, strict=True):
         found = np.flatnonzero(documents)
+        ngrams += _count_by_benchmark(index, table, np.arange(len(table)))
         matched += _count_by_benchmark(index, table, found)
-        for number, ngrams in _top_by_benchmark(index, table, found, documents).items():
-            texts = [(int(documents[ngram]), _text_of(table, ngram, items)) for ngram in ngrams]
+        for number, most in _top_by_benchmark(index, table, found, documents).items():
+            texts = [(int(documents[ngram]), _text_of(table, ngram, items)) for ngram in most]
             top[number] = sorted([*top[number], *texts], key=lambda entry: (-entry[0], entry[1]))[:TOP_NGRAMS]
 
     rows, dirty_rows = [], {}
     for number, benchmark in enumerate(benchmarks):
         spec, own = benchmark.spec, index.benchmark_of_item == number
         count, dirty_count = len(benchmark.items), int(dirty[own].sum())
+        sources = {source: int(documents[number]) for source, documents in sorted(overlap.documents_hit.items()) if documents[number]}
+        passage, question = _dirty_parts(benchmark, index.report_words[number], overlap)
         rows.append(
             {
                 "name": spec.name,
@@ -74,8 +83,13 @@ def build_report(benchmarks: Sequence[Benchmark], overlap: CorpusOverlap, max_do
                 "dirty": dirty_count,
                 "clean": count - dirty_count,
                 "clean_percent": round(100 * (count - dirty_count) / count, 2),
-                "documents_hit": int(overlap.documents_hit[number]),
+                "dirty_passage": passage,
+                "dirty_question": question,
+                "documents_hit": sum(sources.values()),
+                "sources_hit": sources,
+                "ngrams": int(ngrams[number]),
                 "ngrams_matched": int(matched[number]),
+                "ngrams_matched_percent": round(100 * int(matched[number]) / max(1, int(ngrams[number])), 4),
                 "ngrams_ignored_as_common": int(ignored[number]),
                 "top_ngrams": [{"ngram": text, "documents": documents} for documents, text in top[number]],
             }
@@ -84,19 +98,38 @@ def build_report(benchmarks: Sequence[Benchmark], overlap: CorpusOverlap, max_do
     return Report(rows, dirty_rows)
 
 
+def _dirty_parts(benchmark: Benchmark, words: int, overlap: CorpusOverlap) -> tuple[int | None, int | None]:
+    """How many items have a matched n-gram within the passage to read, and within the rest; None for both without a passage."""
+    first = benchmark.spec.passage_fields
+    if first == 0:
+        return None, None
+    found = [
+        table.keys[documents > 0] for table, documents in zip(overlap.index.report, overlap.report, strict=True) if table.words == words
+    ]
+    matched = np.concatenate(found) if found else np.zeros(0, np.uint64)
+
+    def count(texts: list[str]) -> int:
+        return sum(bool(np.isin(ngram_keys(find_words(text), words), matched).any()) for text in texts)
+
+    passages = ["\n".join(text for slot in item.slots[:first] for text in slot) for item in benchmark.items]
+    questions = ["\n".join(text for slot in item.slots[first:] for text in slot) for item in benchmark.items]
+    return count(passages), count(questions)
+
+
 def rows_to_json(rows: list[dict[str, Any]]) -> bytes:
     """The rows as a JSON list."""
     return canonical_json(rows)
 
 
 def rows_to_csv(rows: list[dict[str, Any]]) -> bytes:
-    """The rows as CSV with a header; top n-grams as ``text (documents)``, separated by ``|``."""
+    """The rows as CSV with a header; sources and top n-grams as ``name (documents)``, separated by ``|``."""
     stream = io.StringIO(newline="")
     writer = csv.DictWriter(stream, list(COLUMNS), lineterminator="\n")
     writer.writeheader()
     for row in rows:
         ngrams = " | ".join(f"{entry['ngram']} ({entry['documents']})" for entry in row["top_ngrams"])
-        writer.writerow({**row, "top_ngrams": ngrams})
+        sources = " | ".join(f"{source} ({documents})" for source, documents in row["sources_hit"].items())
+        writer.writerow({**row, "top_ngrams": ngrams, "sources_hit": sources})
     return stream.getvalue().encode()
 
 

@@ -6,6 +6,7 @@ no counterpart here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from contamination.words import Words, find_all_words
 
 @dataclass(frozen=True)
 class Hits:
-    """The n-grams of a table that occur in one text.
+    """The n-grams of one table that occur in a text.
 
     ``positions``: number of the first word of each, ascending. ``ngrams``: which n-gram it is.
     """
@@ -26,23 +27,21 @@ class Hits:
     words: Words
     positions: IntArray
     ngrams: IntArray
-    ngram_words: int
-
-    def __len__(self) -> int:
-        return len(self.positions)
+    table: NgramTable
 
     def spans(self) -> list[Span]:
         """Characters from the first to the last letter of each stretch of overlapping n-grams; those of one reading ascend."""
-        first, last = stretches(self.positions, self.ngram_words)
+        first, last = stretches(self.positions, self.table.words)
         starts = self.words.starts[self.positions[first]]
-        ends = self.words.ends[self.positions[last] + self.ngram_words - 1]
+        ends = self.words.ends[self.positions[last] + self.table.words - 1]
         return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
 
-def find_hits(text: str, table: NgramTable) -> Hits:
-    """The n-grams of the table in a text."""
+def find_hits(text: str, tables: Sequence[NgramTable]) -> list[Hits]:
+    """The n-grams of the tables in a text, one ``Hits`` for each table that has any there."""
     words = find_all_words(text)
-    return Hits(words, *table.find(words), table.words)
+    found = [Hits(words, *table.find(words), table) for table in tables]
+    return [hits for hits in found if len(hits.positions)]
 
 
 def stretches(positions: IntArray, ngram_words: int, groups: IntArray | None = None) -> tuple[IntArray, IntArray]:

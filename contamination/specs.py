@@ -39,6 +39,9 @@ class BenchmarkSpec(Section):
         description="fields that make up an item, in reading order; a list of fields, like a field that holds a list, "
         "are alternatives, such as the answers to choose from; a dot leads into a nested field",
     )
+    passage_fields: int = Field(
+        0, ge=0, description="how many of the first fields are a text to read, whose overlap is reported apart from that of the question"
+    )
     answer: str | None = Field(None, description="field of the right answer, if not among fields; counts for the length of an item only")
     synthetic: bool = Field(False, description="made by a program: short n-grams are allowed in the report")
     prompt_words: int = Field(0, ge=0, description="words that the prompt adds (Question, Answer); counts for the length of an item only")

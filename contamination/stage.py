@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from contamination.benchmarks import Benchmark, read_benchmark
 from contamination.index import OverlapIndex, build_index, index_to_bytes
 from contamination.overlap import CorpusOverlap, load_index, measure_shard
 from contamination.page import render_page
+from contamination.presets import DROP, REPORT, resolve_rules
 from contamination.report import build_report, rows_to_csv, rows_to_json
 from contamination.scan import Hits, find_hits
 from contamination.specs import resolve_specs
@@ -54,38 +56,39 @@ class DecontaminateStage:
             UsageError: an entry of ``benchmarks`` in the recipe is wrong.
             InputError: a benchmark cannot be read; nothing was written then.
         """
-        settings = self.settings
+        settings, rules = self.settings, resolve_rules(self.settings)
         benchmarks = [read_benchmark(spec) for spec in resolve_specs(settings.benchmarks)]
-        index = build_index(benchmarks, settings.ngram_words, settings.report_min_words, settings.report_max_words)
-        overlap = CorpusOverlap(index)
+        index = build_index(benchmarks, rules.ngram_words, rules.report_min_words, rules.report_max_words, settings.short_item_min_words)
+        overlap = CorpusOverlap(index, settings.report_examples)
         if benchmarks:
-            corpus.progress(f"{len(index.removal):,} {settings.ngram_words}-grams of {len(benchmarks)} benchmarks")
+            corpus.progress(f"{len(index.removal[0]):,} {rules.ngram_words}-grams of {len(benchmarks)} benchmarks")
             content = index_to_bytes(index)
-            path = corpus.commit(OVERLAP_INDEX, content)
-            measure = functools.partial(measure_shard, index_path=path, index_version=storage.sha256_of(content))
+            path = storage.commit_bytes(storage.join(corpus.scratch(), OVERLAP_INDEX), content).path
+            measure = functools.partial(
+                measure_shard, index_path=path, index_version=storage.sha256_of(content), max_examples=settings.report_examples
+            )
             for shard in corpus.map(measure, corpus.shards):
                 overlap.add(shard)
-        _publish(corpus, benchmarks, overlap, settings.max_documents_per_ngram)
-        common = overlap.removal > settings.max_documents_per_ngram
-        remaining = OverlapIndex(
-            index.labels, index.report_words, index.benchmark_of_item, index.row_of_item, index.too_short, index.removal.without(common), []
-        )
-        content = index_to_bytes(remaining)
+        _publish(corpus, benchmarks, overlap, rules.max_documents_per_ngram)
+        common = [documents > rules.max_documents_per_ngram for documents in overlap.removal]
+        remaining = [table.without(dropped) for table, dropped in zip(index.removal, common, strict=True)]
+        content = index_to_bytes(replace(index, removal=remaining, report=[]))
         corpus.commit(REMOVAL_INDEX, content)
         values = {
             "benchmarks": len(benchmarks),
-            "ngrams": len(index.removal),
-            "ngrams_ignored_as_common": int(common.sum()),
+            "ngrams": sum(map(len, index.removal)),
+            "ngrams_ignored_as_common": sum(int(dropped.sum()) for dropped in common),
             "index_sha256": storage.sha256_of(content),
         }
         return Prepared(corpus.folder, values)
 
     def process(self, documents: pl.DataFrame, prepared: Prepared) -> Outcome:
         """Cut the overlap out of one shard; pieces of a document are rows of their own, ``id#0``, ``id#1``, ..."""
-        if self.settings.report_only or not prepared.values["benchmarks"]:
+        action = resolve_rules(self.settings).action
+        if action == REPORT or not prepared.values["benchmarks"]:
             return Outcome(documents)
         index = load_index(storage.join(prepared.folder, REMOVAL_INDEX), prepared.values["index_sha256"])
-        return decontaminate(documents, index, self.settings)
+        return decontaminate(documents, index, self.settings, drop=action == DROP)
 
 
 def _publish(corpus: Corpus, benchmarks: Sequence[Benchmark], overlap: CorpusOverlap, max_documents_per_ngram: int) -> None:
@@ -98,23 +101,27 @@ def _publish(corpus: Corpus, benchmarks: Sequence[Benchmark], overlap: CorpusOve
     corpus.publish("contamination/report.html", render_page(report.rows, overlap.examples, items, overlap.index, documents))
 
 
-def decontaminate(documents: pl.DataFrame, index: OverlapIndex, settings: DecontaminateSettings) -> Outcome:
-    """What stays of documents after the removal n-grams of the index are cut out, and why the rest does not."""
+def decontaminate(documents: pl.DataFrame, index: OverlapIndex, settings: DecontaminateSettings, drop: bool = False) -> Outcome:
+    """What stays of documents after the removal n-grams of the index are cut out, and why the rest does not.
+
+    ``drop``: documents that hold any are removed whole.
+    """
     rows: list[int] = []  # of ``documents``, for each row that stays
     pieces: list[tuple[int, int] | None] = []  # the span that stays, None: all of it, as it was
     names: list[str] = []
     ledger: list[dict[str, str]] = []
     statistics = {"windows": 0, "characters_removed": 0, "pieces_kept": 0, "pieces_dropped": 0}
+    window = settings.window_characters // (2 if settings.window == "total" else 1)
     for row, (document, text) in enumerate(documents.select("id", "text").iter_rows()):
-        hits = find_hits(text or "", index.removal)
-        if not len(hits):
+        found = find_hits(text or "", index.removal)
+        if not found:
             rows.append(row)
             pieces.append(None)
             names.append(document)
             continue
-        split = split_text(len(text), hits.spans(), settings.window_characters, settings.min_piece_characters)
-        action, reason = judge(split, settings.max_pieces)
-        ledger.append(ledger_row(document, action, reason, **_detail(text, hits, split, index)))
+        split = split_text(len(text), [span for hits in found for span in hits.spans()], window, settings.min_piece_characters)
+        action, reason = (Action.REMOVED, Reason.HOLDS_BENCHMARK_TEXT) if drop else judge(split, settings.max_pieces)
+        ledger.append(ledger_row(document, action, reason, **_detail(text, found, split, index)))
         kept = split.kept if action is Action.CHANGED else []
         rows += [row] * len(kept)
         pieces += kept
@@ -137,18 +144,20 @@ def judge(split: Split, max_pieces: int) -> tuple[Action, Reason]:
     return Action.CHANGED, Reason.CONTAMINATED
 
 
-def _detail(text: str, hits: Hits, split: Split, index: OverlapIndex) -> dict[str, Any]:
+def _detail(text: str, found: list[Hits], split: Split, index: OverlapIndex) -> dict[str, Any]:
     """For the ledger: which items and n-grams, what was cut, how many pieces; lists are bounded, their counts are not."""
-    ngrams, first = np.unique(hits.ngrams, return_index=True)
-    items = np.unique(index.removal.expand(ngrams)[1])
-    benchmarks = np.unique(index.benchmark_of_item[items])
-    places = hits.positions[np.sort(first)]  # in the order of the text
+    items = np.unique(np.concatenate([hits.table.expand(np.unique(hits.ngrams))[1] for hits in found]))
+    ngrams: list[str] = []
+    for hits in found:
+        first = np.unique(hits.ngrams, return_index=True)[1]
+        places = hits.positions[np.sort(first)][:MAX_LISTED]  # in the order of the text
+        ngrams += [normalise(text, hits.words, int(place), hits.table.words) for place in places]
     return {
-        "benchmarks": [index.labels[benchmark] for benchmark in benchmarks],
+        "benchmarks": [index.labels[benchmark] for benchmark in np.unique(index.benchmark_of_item[items])],
         "items": [index.item_label(item) for item in items[:MAX_LISTED]],
         "items_total": len(items),
-        "ngrams": [normalise(text, hits.words, int(place), hits.ngram_words) for place in places[:MAX_LISTED]],
-        "ngrams_total": len(ngrams),
+        "ngrams": ngrams[:MAX_LISTED],
+        "ngrams_total": sum(len(np.unique(hits.ngrams)) for hits in found),
         "removed": split.windows[:MAX_LISTED],
         "removed_total": len(split.windows),
         "pieces": len(split.pieces),

@@ -82,7 +82,7 @@ def _base_letter(character: str) -> str:
     """Lower-case and without accents; compatibility forms as what they stand for (Unicode NFKC, NFD)."""
     compatible = unicodedata.normalize("NFKC", character)
     plain = compatible if compatible.isalnum() else character
-    letter, *marks = unicodedata.normalize("NFD", plain[0].lower().replace(FINAL_SIGMA, SIGMA))
+    letter, *marks = list(unicodedata.normalize("NFD", plain[0].lower().replace(FINAL_SIGMA, SIGMA)))
     return letter if all(unicodedata.category(mark) in INVISIBLE_CATEGORIES for mark in marks) else plain[0].lower()[0]
 
 

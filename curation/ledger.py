@@ -60,6 +60,7 @@ class Reason(StrEnum):
     NEAR_DUPLICATE = "near_duplicate", "The Jaccard similarity with another document, which stays, reaches the threshold."
     # Decontamination
     CONTAMINATED = "contaminated", "Windows around n-grams of a benchmark were cut out; the pieces stay."
+    HOLDS_BENCHMARK_TEXT = "holds_benchmark_text", "The document holds n-grams of a benchmark, and the recipe drops such documents whole."
     TOO_MANY_PIECES = "too_many_pieces", "Cutting benchmark n-grams out split the document into too many pieces."
     NO_PIECE_LEFT = "no_piece_left", "Every piece left after cutting benchmark n-grams out was too short."
     # Any stage

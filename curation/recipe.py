@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 
 MIB = 1 << 20
 
@@ -104,22 +103,32 @@ class DecontaminateSettings(Section):
     """Benchmark overlap: removal and report (GPT-3, appendix C)."""
 
     benchmarks: list[str | dict[str, Any]] = Field([], description="benchmark files, folders, specs (YAML), or inline specs")
-    ngram_words: int = Field(13, ge=1, le=100, description="words of an n-gram whose overlap is removed")
-    window_characters: int = Field(200, ge=0, description="characters removed on each side of an overlap")
+    preset: Literal["gpt3", "gpt2", "strict", "report_only"] = Field(
+        "gpt3",
+        description="values for what is null (contamination/presets.py); gpt3: cut 13-grams out; gpt2: report 8-grams; "
+        "strict: drop documents with any 8-gram; report_only: as gpt3, nothing is removed",
+    )
+    action: Literal["cut", "drop", "report"] | None = Field(
+        None, description="cut windows out, drop the whole document, or report alone; null: the preset's, cut by default"
+    )
+    ngram_words: int | None = Field(None, ge=1, le=100, description="words of an n-gram that is removed; null: the preset's, 13 by default")
+    max_documents_per_ngram: int | None = Field(
+        None, ge=1, description="n-grams in more documents are common phrases and ignored; null: the preset's, 10 by default"
+    )
+    short_item_min_words: int | None = Field(
+        None, ge=1, description="items without ngram_words words in a row are removed as a whole from so many words on; null: never"
+    )
+    window_characters: int = Field(200, ge=0, description="characters removed around an overlap")
+    window: Literal["each_side", "total"] = Field(
+        "each_side", description="each_side: as many before as behind; total: half of them on each side (the paper allows both readings)"
+    )
     min_piece_characters: int = Field(200, ge=0, description="shorter pieces are dropped")
     max_pieces: int = Field(10, ge=1, description="documents cut into more pieces are dropped")
-    max_documents_per_ngram: int = Field(10, ge=1, description="n-grams in more documents than this are common phrases and ignored")
-    report_min_words: int = Field(8, ge=1, description="smallest n of the per-benchmark report, synthetic benchmarks excepted")
-    report_max_words: int = Field(13, ge=1, validate_default=True, description="largest n of the per-benchmark report")
-    report_only: bool = Field(False, description="report the overlap and remove nothing")
-
-    @field_validator("report_max_words")
-    @classmethod
-    def _is_no_less_than_the_smallest(cls, largest: int, info: ValidationInfo) -> int:
-        smallest = info.data.get("report_min_words", 1)
-        if largest < smallest:
-            raise PydanticCustomError("below_smallest", "Input should be at least report_min_words, {smallest}", {"smallest": smallest})
-        return largest
+    report_min_words: int | None = Field(
+        None, ge=1, description="smallest n of the report, synthetic benchmarks excepted; null: the preset's, 8 by default"
+    )
+    report_max_words: int | None = Field(None, ge=1, description="largest n of the report; null: the preset's, 13 by default")
+    report_examples: int = Field(20, ge=0, le=10_000, description="dirty items shown for each benchmark, beside the text that holds them")
 
 
 class TokenizeSettings(Section):

@@ -65,12 +65,12 @@ def test_n_by_hand() -> None:
 def test_ngrams_do_not_cross_items() -> None:
     index = build_index([benchmark("x", "a b c", "d e", "f")], 2, 2, 2)
     expected = {int(ngram_keys(find_words(text), 2)[0]) for text in ("a b", "b c", "d e")}
-    assert set(index.removal.keys.tolist()) == expected
+    assert set(index.removal[0].keys.tolist()) == expected
 
 
 def test_items_of_an_ngram() -> None:
     index = build_index([benchmark("x", "a b c", "z"), benchmark("y", "B, C? a b")], 2, 2, 2)
-    table = index.removal
+    [table] = index.removal
     [place] = np.flatnonzero(table.keys == ngram_keys(find_words("b c"), 2)[0])
     items = table.items[table.offsets[place] : table.offsets[place + 1]]
     assert [index.item_label(item) for item in items] == ["x#0", "y#0"]
@@ -82,13 +82,14 @@ def test_short_items_are_looked_for_whole() -> None:
     assert [table.words for table in index.report] == [9, 13]
     assert index.report[0].keys.tolist() == ngram_keys(find_words(nine), 9).tolist()
     assert index.too_short.tolist() == [False, False, True]
-    assert set(index.removal.items.tolist()) == {0}
+    assert set(index.removal[0].items.tolist()) == {0}
 
 
 def test_no_benchmarks() -> None:
     index = build_index([], 13, 8, 13)
-    assert (len(index.removal), index.report, index.labels) == (0, [], [])
-    assert len(index.removal.find(find_words("a b " * 20))[0]) == 0
+    [table] = index.removal
+    assert (len(table), index.report, index.labels) == (0, [], [])
+    assert len(table.find(find_words("a b " * 20))[0]) == 0
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)), max_size=40), st.sets(st.integers(0, 5)))

@@ -5,18 +5,17 @@ from __future__ import annotations
 import random
 from typing import Any
 
-import numpy as np
-
 from contamination.benchmarks import Benchmark, Item
 from contamination.highlight import shared_spans
 from contamination.index import OverlapIndex, build_index
-from contamination.overlap import EXAMPLES_PER_BENCHMARK, CorpusOverlap, measure_documents
+from contamination.overlap import CorpusOverlap, measure_documents
 from contamination.page import highlighted, render_page
 from contamination.report import build_report, rows_to_csv
 from contamination.specs import BenchmarkSpec
 from curation.documents import documents_frame
 
 NINE = "alpha beta gamma delta epsilon zeta eta theta iota"
+EXAMPLES = 5
 TEN = "one two three four five six seven eight nine ten"
 
 
@@ -25,10 +24,10 @@ def benchmark(name: str, *texts: str, **settings: Any) -> Benchmark:
 
 
 def measure(index: OverlapIndex, documents: list[str], shards: list[list[int]]) -> CorpusOverlap:
-    overlap = CorpusOverlap(index)
+    overlap = CorpusOverlap(index, EXAMPLES)
     for numbers in shards:
-        rows = [{"id": f"d{number}", "url": f"http://x/{number}", "text": documents[number]} for number in numbers]
-        overlap.add(measure_documents(documents_frame(rows), index))
+        rows = [{"id": f"d{number}", "url": f"http://x/{number}", "source": "web", "text": documents[number]} for number in numbers]
+        overlap.add(measure_documents(documents_frame(rows), index, EXAMPLES))
     return overlap
 
 
@@ -45,10 +44,10 @@ def test_a_corpus_by_hand() -> None:
         "",
     ]
     overlap = measure(build_index(benchmarks, 9, 8, 13), documents, [[0, 1], [2], [3, 4]])
-    assert overlap.documents_hit.tolist() == [3, 1]
+    assert overlap.documents_hit["web"].tolist() == [3, 1]
     assert overlap.dirty_items().tolist() == [True, False, True]
     # 9-grams: the sentence of nine words is nowhere, both of TEN are in one document, NINE is in two.
-    assert sorted(overlap.removal.tolist()) == [0, 1, 1, 2]
+    assert sorted(overlap.removal[0].tolist()) == [0, 1, 1, 2]
     report = build_report(benchmarks, overlap, 1)
     greek, count = report.rows
     assert (greek["items"], greek["dirty"], greek["clean"], greek["clean_percent"]) == (2, 1, 1, 50.0)
@@ -59,7 +58,7 @@ def test_a_corpus_by_hand() -> None:
     ]
     assert (count["dirty"], count["documents_hit"], count["ngrams_matched"], count["ngrams_ignored_as_common"]) == (1, 1, 3, 0)
     assert report.dirty_rows == {"greek": [0], "count": [0]}
-    assert rows_to_csv(report.rows).decode().splitlines()[1].startswith("greek,,8,2,0,1,1,50.0,3,2,1,alpha beta")
+    assert rows_to_csv(report.rows).decode().splitlines()[1].startswith("greek,,8,2,0,1,1,50.0,,,3,web (3),4,2,50.0,1,alpha beta")
 
 
 def test_a_short_item_is_dirty_when_it_is_there_as_a_whole() -> None:
@@ -87,10 +86,10 @@ def test_order_and_size_of_shards_do_not_matter() -> None:
         numbers = random.Random(size).sample(range(30), 30)
         other = measure(index, documents, [numbers[start : start + size] for start in range(0, 30, size)])
         assert other.examples == one.examples
-        assert other.removal.tolist() == one.removal.tolist()
+        assert other.removal[0].tolist() == one.removal[0].tolist()
         assert [counts.tolist() for counts in other.report] == [counts.tolist() for counts in one.report]
-        assert other.documents_hit.tolist() == one.documents_hit.tolist()
-    assert len(one.examples) == 2 * EXAMPLES_PER_BENCHMARK
+        assert other.documents_hit["web"].tolist() == one.documents_hit["web"].tolist()
+    assert len(one.examples) == 2 * EXAMPLES
     assert len({example.item for example in one.examples}) == len(one.examples)
 
 
@@ -103,7 +102,7 @@ def test_counts_agree_with_a_search_of_tuples() -> None:
     letters = item.split()
     ngrams = {tuple(letters[at : at + 5]) for at in range(196)}
     expected = sorted(sum(" ".join(ngram) in document for document in documents) for ngram in ngrams)
-    assert sorted(overlap.removal.tolist()) == expected
+    assert sorted(overlap.removal[0].tolist()) == expected
 
 
 def test_an_example_holds_the_longest_stretch_and_what_surrounds_it() -> None:
@@ -140,5 +139,5 @@ def test_marks() -> None:
 def test_repetition_without_end_is_counted_once() -> None:
     index = build_index([benchmark("x", NINE, report_words=8)], 9, 8, 13)
     overlap = measure(index, [f"{NINE}. " * 20_000], [[0]])
-    assert overlap.removal.tolist() == [1]
-    assert np.all(overlap.documents_hit == 1)
+    assert overlap.removal[0].tolist() == [1]
+    assert overlap.documents_hit["web"].tolist() == [1]

@@ -9,19 +9,23 @@ from hypothesis import strategies as st
 from contamination.benchmarks import Benchmark, Item
 from contamination.highlight import shared_spans
 from contamination.index import build_index
-from contamination.scan import find_hits, stretches
+from contamination.scan import Hits, find_hits, stretches
 from contamination.specs import BenchmarkSpec
+from contamination.words import find_words
 
 words = st.lists(st.sampled_from("abcd"), max_size=40)
 
 
-def removal_table(text: str, ngram_words: int):  # type: ignore[no-untyped-def]
-    return build_index([Benchmark(BenchmarkSpec(name="x"), [Item(0, ((text,),))])], ngram_words, 8, 13).removal
+def hits_of(document: str, item: str, ngram_words: int) -> Hits:
+    """The hits in a document; an empty table's, too."""
+    [table] = build_index([Benchmark(BenchmarkSpec(name="x"), [Item(0, ((item,),))])], ngram_words, 8, 13).removal
+    [hits] = find_hits(document, [table]) or [Hits(find_words(document), np.zeros(0, np.int64), np.zeros(0, np.int64), table)]
+    return hits
 
 
 @given(words.filter(bool), words, st.integers(1, 4))
 def test_every_ngram_is_found_and_no_other(item: list[str], document: list[str], n: int) -> None:
-    hits = find_hits(" ".join(document), removal_table(" ".join(item), n))
+    hits = hits_of(" ".join(document), " ".join(item), n)
     ngrams = {tuple(item[start : start + n]) for start in range(len(item) - n + 1)}
     assert hits.positions.tolist() == [at for at in range(len(document) - n + 1) if tuple(document[at : at + n]) in ngrams]
     covered = {place for at in hits.positions.tolist() for place in range(at, at + n)}
@@ -31,13 +35,13 @@ def test_every_ngram_is_found_and_no_other(item: list[str], document: list[str],
 
 def test_spans_are_characters_of_the_text_as_it_is() -> None:
     text = "Before \u2014 \u201cIt\u2019s  the\nLIFE\u201d, they said."
-    [span] = find_hits(text, removal_table("it's the life", 4)).spans()
+    [span] = hits_of(text, "it's the life", 4).spans()
     assert text[slice(*span)] == "It\u2019s  the\nLIFE"
 
 
 def test_more_hits_than_the_first_capacity() -> None:
-    hits = find_hits("a b " * 5000, removal_table("a b a", 2))
-    assert len(hits) == 9999
+    hits = hits_of("a b " * 5000, "a b a", 2)
+    assert len(hits.positions) == 9999
     assert hits.spans() == [(0, 19999)]
 
 

@@ -15,7 +15,7 @@ import pytest
 from contamination.split import merge_windows
 from contamination.stage import DecontaminateStage
 from curation.documents import SCHEMA, documents_frame
-from curation.errors import InputError
+from curation.errors import InputError, UsageError
 from curation.recipe import DecontaminateSettings
 from curation.stage import Outcome, Prepared
 from tests.shared_data import shared
@@ -145,9 +145,75 @@ def test_without_benchmarks_everything_stays_and_the_report_says_so(tmp_path: Pa
 
 
 def test_report_only(tmp_path: Path) -> None:
-    corpus, _, [outcome] = run(tmp_path, [{"id": "a", "text": ITEM}], benchmarks=[items_file(tmp_path, ITEM)], report_only=True)
+    corpus, _, [outcome] = run(tmp_path, [{"id": "a", "text": ITEM}], benchmarks=[items_file(tmp_path, ITEM)], preset="report_only")
     assert (outcome.ledger, len(outcome.documents)) == ([], 1)
     assert json.loads(corpus.published["contamination/report.json"])[0]["dirty"] == 1
+
+
+def test_presets(tmp_path: Path) -> None:
+    eight = " ".join(ITEM.split()[:8])
+    rows = [{"id": "item", "text": f"{filler(300)}{ITEM}{filler(500)}"}, {"id": "eight", "text": f"{filler(300)}{eight}{filler(300)}"}]
+    benchmarks = [items_file(tmp_path, ITEM)]
+    expected = {  # what stays, and n of the report
+        "gpt3": (["item#1", "eight"], 13),  # the first piece has 99 characters
+        "gpt2": (["item", "eight"], 8),
+        "strict": ([], 13),
+        "report_only": (["item", "eight"], 13),
+    }
+    for preset, (stays, words) in expected.items():
+        corpus, _, [outcome] = run(tmp_path / preset, rows, benchmarks=benchmarks, preset=preset)
+        assert [name.replace("#0", "#1") for name in outcome.documents["id"]] == stays, preset
+        [report] = json.loads(corpus.published["contamination/report.json"])
+        assert report["n"] == words
+    _, _, [outcome] = run(tmp_path / "dropped", rows, benchmarks=benchmarks, preset="strict")
+    assert [entry["reason"] for entry in outcome.ledger] == ["holds_benchmark_text"] * 2
+    _, _, [outcome] = run(tmp_path / "cut", rows, benchmarks=benchmarks, preset="strict", action="cut")
+    assert [entry["reason"] for entry in outcome.ledger] == ["contaminated", "contaminated"]
+
+
+def test_gpt2_report_counts_eight_grams(tmp_path: Path) -> None:
+    """ITEM has 16 words, so 9 8-grams; the document holds the first 10 words, so 3 of them."""
+    rows = [{"id": "a", "source": "books", "text": " ".join(ITEM.split()[:10])}]
+    corpus, _, _ = run(tmp_path, rows, benchmarks=[items_file(tmp_path, ITEM)], preset="gpt2")
+    [report] = json.loads(corpus.published["contamination/report.json"])
+    assert (report["ngrams"], report["ngrams_matched"], report["ngrams_matched_percent"]) == (9, 3, 33.3333)
+    assert report["sources_hit"] == {"books": 1}
+
+
+def test_a_window_of_so_many_characters_in_total(tmp_path: Path) -> None:
+    before, after = filler(1000), filler(700)
+    rows = [{"id": "a", "text": f"{before}{ITEM}{after}"}]
+    _, _, [outcome] = run(tmp_path, rows, benchmarks=[items_file(tmp_path, ITEM)], window="total")
+    assert outcome.documents["text"].to_list() == [before[:900], after[100:]]
+
+
+def test_short_items_are_removed_whole_where_that_is_wanted(tmp_path: Path) -> None:
+    short = "how tall is the tower of pisa"  # 7 words
+    rows = [{"id": "a", "text": f"{filler(400)}How tall is the Tower of Pisa?{filler(400)}"}, {"id": "b", "text": "How tall is the tower?"}]
+    benchmarks = [items_file(tmp_path, short, ITEM, "how tall")]
+    _, _, [outcome] = run(tmp_path, rows, benchmarks=benchmarks)
+    assert outcome.ledger == []
+    _, prepared, [outcome] = run(tmp_path / "whole", rows, benchmarks=benchmarks, short_item_min_words=5)
+    [entry] = outcome.ledger
+    assert (entry["id"], json.loads(entry["detail"])["ngrams"]) == ("a", [short])
+    assert outcome.documents["id"].to_list() == ["a#0", "a#1", "b"]
+    assert prepared.values["ngrams"] == 4 + 1
+
+
+def test_a_passage_to_read_is_reported_apart_from_its_question(tmp_path: Path) -> None:
+    passage, question = "a b c d e f g h i j", "k l m n o p q r s t"
+    path = tmp_path / "reading.jsonl"
+    path.write_text("".join(json.dumps({"passage": passage + str(row), "question": question + str(row)}) + "\n" for row in range(4)))
+    spec = {"name": "reading", "files": [str(path)], "fields": ["passage", "question"], "passage_fields": 1, "report_words": 10}
+    texts = [passage + "0", passage + "1", question + "1", f"e f g h i j2 {question[:7]}"]  # the last overlaps with the seam of item 2
+    corpus, _, _ = run(tmp_path, [{"id": str(row), "text": text} for row, text in enumerate(texts)], benchmarks=[spec])
+    [report] = json.loads(corpus.published["contamination/report.json"])
+    assert (report["dirty"], report["dirty_passage"], report["dirty_question"]) == (3, 2, 1)
+
+
+def test_a_smallest_n_above_the_largest_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="report_min_words, 14, is above report_max_words, 13"):
+        run(tmp_path, [], benchmarks=[items_file(tmp_path, ITEM)], report_min_words=14)
 
 
 def test_empty_and_null_texts(tmp_path: Path) -> None:
