@@ -274,6 +274,10 @@ def _check_inputs(options: argparse.Namespace, recipe: Recipe, stages: Sequence[
         raise UsageError("no input files; name WARC or WET files on the command line, or set inputs in the recipe")
     if "filter" in stages and not recipe.filter.positives and recipe.filter.model is None:
         raise UsageError("the filter has nothing to learn from; --set filter.positives=[FILES of curated text], or filter.model=FILE")
+    if "decontaminate" in stages:
+        from contamination.presets import resolve_rules
+
+        resolve_rules(recipe.decontaminate)
     if "decontaminate" in stages and not recipe.decontaminate.benchmarks and not options.quiet:
         print("note: decontaminate.benchmarks is empty, so no overlap can be found", file=sys.stderr)
 

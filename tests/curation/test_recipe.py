@@ -13,9 +13,6 @@ from curation.recipe import Recipe
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"decontaminate": {"report_min_words": 14}}, "at least report_min_words, 14"),
-        ({"decontaminate": {"report_max_words": 7}}, "at least report_min_words, 8"),
-        ({"decontaminate": {"report_min_words": 5, "report_max_words": 4}}, "at least report_min_words, 5"),
         ({"filter": {"buckets": (1 << 30) + 1}}, "less than or equal to 1073741824"),  # fastText counts rows in 32 bits
     ],
 )
@@ -24,8 +21,3 @@ def test_impossible_values_are_refused(values: dict[str, Any], message: str) -> 
         Recipe.model_validate(values)
     (problem,) = caught.value.errors()
     assert message in problem["msg"]
-
-
-def test_equal_bounds_of_the_report_are_possible() -> None:
-    section = Recipe.model_validate({"decontaminate": {"report_min_words": 20, "report_max_words": 20}}).decontaminate
-    assert (section.report_min_words, section.report_max_words) == (20, 20)
