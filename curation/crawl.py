@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from curation import storage
+from curation import language, storage
 from curation.crawl_page import PageContext
 from curation.crawl_segment import SegmentTask, crawl_segment
 from curation.engine.local import LocalEngine
@@ -27,7 +27,7 @@ from curation.sources.plan import FilePlan, limit_segments, plan_file
 from curation.sources.reddit import select_links
 
 STAGE = "crawl"
-VERSION = 2
+VERSION = 3
 LIBRARIES = ("lxml", "ftfy", "charset-normalizer", "brotli", "zstandard", "polars")
 SUFFIXES = (".warc", ".warc.gz", ".wet", ".wet.gz")
 
@@ -41,9 +41,11 @@ def run_crawl(
     """Crawl files into documents. ``limit``: page records to read, in the order of the sorted paths.
 
     Raises:
+        UsageError: the recipe asks for something that cannot be.
         InputError: there is no input, or none can be read.
     """
     started = time.monotonic()
+    language.check_languages(settings.languages)
     files = storage.expand_paths(paths, SUFFIXES)
     with LocalEngine(context.workers) as engine:
         plans, failures = _plan(files, settings, engine)
@@ -58,7 +60,7 @@ def run_crawl(
             VERSION,
             {
                 "settings": settings.model_dump(mode="json", exclude={"max_quarantine_share", "links"}),
-                "libraries": library_versions((*LIBRARIES, *EXTRACTORS[settings.extractor].libraries)),
+                "libraries": library_versions((*LIBRARIES, *language.LIBRARIES, *EXTRACTORS[settings.extractor].libraries)),
                 "links": storage.hash_file(links).sha256 if links else None,
             },
             items,

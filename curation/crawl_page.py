@@ -19,6 +19,7 @@ from curation.extraction.extractor import PageRefusal
 from curation.extraction.guard import Guard, GuardFailure
 from curation.extraction.page import PageRequest, PageText
 from curation.ids import hash_id, names_a_piece
+from curation.language import Language, load_identifier, why_not_wanted
 from curation.ledger import Action, Reason, ledger_row
 from curation.recipe import CrawlSettings
 from curation.sources.http import declared_charset, media_type
@@ -144,10 +145,11 @@ def judge_page(record: Record, context: PageContext, guard: Guard) -> Fate:
     if isinstance(text, PageRefusal):
         return Fate(row=page.row(text.action, text.reason, **text.detail))
     assert isinstance(text, PageText)
-    refusal = _refuse_text(page, text)
+    language = load_identifier().identify(text.text)
+    refusal = _refuse_text(page, text, language)
     if refusal is not None:
         return Fate(row=refusal, characters=text.page_characters)
-    return Fate(_document(page, text), _changed(page, text), text.page_characters)
+    return Fate(_document(page, text, language), _changed(page, text), text.page_characters)
 
 
 def _karma(url: str | None, links: str | None) -> int | None:
@@ -182,16 +184,16 @@ def _day(record: Record) -> date | None:
     return date.fromisoformat(iso[:10]) if iso else None
 
 
-def _refuse_text(page: _Page, text: PageText) -> dict[str, str] | None:
+def _refuse_text(page: _Page, text: PageText, language: Language) -> dict[str, str] | None:
     """The ledger row of a page whose text is not kept."""
     if not text.text:
         return page.row(Action.REMOVED, Reason.EMPTY_TEXT, body_bytes=len(page.record.body))
-    return None
+    unwanted = why_not_wanted(language, page.context.settings)
+    return page.row(Action.REMOVED, unwanted[0], **unwanted[1]) if unwanted else None
 
 
-def _document(page: _Page, text: PageText) -> dict[str, Any]:
+def _document(page: _Page, text: PageText, language: Language) -> dict[str, Any]:
     record, settings = page.record, page.context.settings
-    language = record.headers.get("warc-identified-content-language", "").partition(",")[0].strip()
     return {
         "id": page.id,
         "text": text.text,
@@ -199,7 +201,8 @@ def _document(page: _Page, text: PageText) -> dict[str, Any]:
         "date": iso_date(record.date),
         "dump": settings.dump or dump_name(page.context.file_path),
         "file_path": page.context.file_path,
-        "language": language or None,
+        "language": language.code,
+        "language_score": language.score,
         "source": "webtext" if page.karma is not None else settings.source,
         "warc_offset": record.offset,
         "warc_length": record.length,

@@ -51,6 +51,8 @@ class Reason(StrEnum):
     NOT_TEXT = "not_text", "The body is an image, a document or another binary file, whatever its header says."
     CHARACTERS_REPLACED = "characters_replaced", "Some bytes fit no encoding; the text has replacement characters in their place."
     EXTRACTOR_CRASHED = "extractor_crashed", "The extractor died or failed on the page, twice."
+    OTHER_LANGUAGE = "other_language", "The text is in none of the languages that the recipe keeps."
+    UNCERTAIN_LANGUAGE = "uncertain_language", "The language of the text is less certain than the recipe asks for."
     # Filtering
     TOO_SHORT = "too_short", "The document has fewer words than the classifier can judge."
     LOW_QUALITY = "low_quality", "The score, or the draw made with it, fell below what the keep rule asks for."

@@ -42,6 +42,8 @@ class CrawlSettings(Section):
     metadata: bool = Field(False, description="store title, day of publication and the main-content flag of each page")
     source: str = Field("commoncrawl", min_length=1, description="source name given to the documents")
     dump: str | None = Field(None, description="snapshot name given to the documents; null: the one in the path, if any")
+    languages: list[str] = Field([], description="languages whose texts are kept, ISO 639 codes such as en; []: all")
+    min_language_score: float = Field(0.0, ge=0, le=1, description="lowest probability of its language with which a text is kept")
     links: list[str] = Field([], description="Reddit submission dumps (ndjson; .zst, .xz, .bz2, .gz); pages that they link to are webtext")
     links_action: Literal["label", "select"] = Field("label", description="label: linked pages are webtext; select: others are removed")
     min_karma: int = Field(3, description="lowest score of a submission that counts as shared (GPT-2, section 2.1)")

@@ -15,7 +15,7 @@ from warcio.archiveiterator import ArchiveIterator
 
 from curation.crawl import run_crawl
 from curation.crawl_page import dump_name, iso_date
-from curation.errors import InputError, QuarantineError
+from curation.errors import InputError, QuarantineError, UsageError
 from curation.progress import Progress
 from curation.recipe import MIB, CrawlLimits, CrawlSettings
 from curation.runner import RunContext, StageResult
@@ -52,14 +52,15 @@ def test_every_column_of_a_document(tmp_path: Path) -> None:
     result = crawl(tmp_path, path, dump="CC-MAIN-2024-22", source="commoncrawl")
     (document,) = table(tmp_path, "documents")
     assert "people walked past it" in document.pop("text")
+    assert document["language_score"] > 0.9
     assert document == {
         "id": bare(1),
         "url": "http://site1.example/page",
         "date": "2024-05-18T01:02:03Z",
         "dump": "CC-MAIN-2024-22",
         "file_path": path,
-        "language": "eng",
-        "language_score": None,
+        "language": "en",
+        "language_score": document["language_score"],
         "token_count": None,
         "source": "commoncrawl",
         "warc_offset": 0,
@@ -248,6 +249,44 @@ def test_a_page_over_its_budget_is_quarantined_with_its_bytes(tmp_path: Path) ->
         "url": "http://site1.example/page",
     }
     assert table(tmp_path, "quarantine")[0]["raw"] == page_record(1, body)[:-4][:MIB]
+
+
+# --- languages ------------------------------------------------------------------------------------
+
+GERMAN = "Der Hafen liegt an der Mündung des Flusses, und jeden Morgen kehren die Boote des Dorfes mit ihrem Fang zurück."
+ENGLISH = "The harbour lies at the mouth of the river, and every morning the boats of the village return with their catch."
+
+
+def test_the_language_of_every_document_is_told_whatever_its_record_declares(tmp_path: Path) -> None:
+    wet = warc_record(GERMAN.encode(), {**page_headers(3, "conversion"), "WARC-Identified-Content-Language": "eng"})
+    path = write(tmp_path / "pages.warc", plain_page(1, ENGLISH) + plain_page(2, "☃") + wet)
+    crawl(tmp_path, path)
+    documents = [(document["language"], document["language_score"]) for document in table(tmp_path, "documents")]
+    assert [language for language, _ in documents] == ["en", "und", "de"]
+    assert documents[0][1] > 0.9 and documents[1][1] == 0 and documents[2][1] > 0.9
+
+
+def test_languages_select_pages(tmp_path: Path) -> None:
+    path = write(tmp_path / "pages.warc", plain_page(1, ENGLISH) + plain_page(2, GERMAN) + plain_page(3, "Hotel"))
+    result = crawl(tmp_path, path, languages=["deu"])
+    assert [document["text"] for document in table(tmp_path, "documents")] == [GERMAN]
+    assert dict(result.counts.removed) == {"other_language": 2}
+    detail = json.loads(table(tmp_path, "ledger")[0]["detail"])
+    assert (detail["language"], detail["languages"], detail["language_score"] > 0.9) == ("en", ["deu"], True)
+
+
+def test_a_lowest_score_of_the_language_selects_pages(tmp_path: Path) -> None:
+    path = write(tmp_path / "pages.warc", plain_page(1, ENGLISH) + plain_page(2, "☃"))
+    result = crawl(tmp_path, path, min_language_score=0.5)
+    assert [document["text"] for document in table(tmp_path, "documents")] == [ENGLISH]
+    assert dict(result.counts.removed) == {"uncertain_language": 1}
+    detail = json.loads(table(tmp_path, "ledger")[0]["detail"])
+    assert (detail["language"], detail["language_score"], detail["min_language_score"]) == ("und", 0.0, 0.5)
+
+
+def test_a_language_that_is_none_is_an_error_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'english' is no language that the identifier knows"):
+        crawl(tmp_path, str(tmp_path / "absent.warc"), languages=["english"])
 
 
 # --- links ----------------------------------------------------------------------------------------
