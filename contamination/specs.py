@@ -17,8 +17,8 @@ from pydantic import Field, ValidationError
 
 from curation import storage
 from curation.errors import InputError, PipelineError, UsageError
-from curation.recipe import Section
 from curation.recipe_file import YamlError, one_line, parse_yaml
+from curation.section import Section
 
 DATA_SUFFIXES = tuple(f".{kind}{packing}" for kind in ("jsonl", "ndjson", "csv", "parquet") for packing in ("", ".gz", ".zst"))
 # Tables beside the data (statistics, languages) are often CSV, so that a CSV file is read only when named.

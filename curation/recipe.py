@@ -7,15 +7,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from curation.section import Section
 
 MIB = 1 << 20
-
-
-class Section(BaseModel):
-    """A part of the recipe: immutable, and strict about unknown keys, wrong types and numbers that are none."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class CrawlLimits(Section):

@@ -16,8 +16,8 @@ from curation.documents import documents_frame
 from curation.errors import InputError
 from curation.ledger import Action, Reason, ledger_row
 from curation.progress import Progress
-from curation.recipe import Section
 from curation.runner import RunContext
+from curation.section import Section
 from curation.shards import Shard, canonical_json, frame_to_parquet, read_shard
 from curation.stage import Corpus, Outcome, Prepared
 
