@@ -28,7 +28,7 @@ VERSION = "0.1.0"
 STAGES = ("crawl", "filter", "dedup", "decontaminate", "tokenize", "train", "report")
 FEW_KEPT = "; a lower filter.alpha keeps more of a small corpus (recipes/demo.yaml has 3)"
 COMMANDS = {
-    "crawl": "WARC and WET files to documents",
+    "crawl": "WARC, WET and ARC files to documents",
     "filter": "train the quality classifier, score every document, keep the good ones",
     "dedup": "remove exact and near duplicates",
     "decontaminate": "cut out what benchmarks hold, and report it per benchmark",
@@ -89,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
         if name == "run":
             command.add_argument("recipe", metavar="RECIPE.yaml", help="the recipe to run")
         if name in ("crawl", "run"):
-            command.add_argument("files", nargs="*", metavar="FILES", help="WARC or WET files: paths, globs, folders, fsspec URLs")
+            command.add_argument("files", nargs="*", metavar="FILES", help="WARC, WET or ARC files: paths, globs, folders, fsspec URLs")
         if name == "run":
             command.add_argument("--run", metavar="RUN", help="folder of the run (default: runs/NAME of the recipe)")
         else:
@@ -271,7 +271,7 @@ def _stage(name: str, recipe: Recipe, shards: list[Shard]) -> Stage:
 def _check_inputs(options: argparse.Namespace, recipe: Recipe, stages: Sequence[str]) -> None:
     """Find out before anything is written what could not work."""
     if "crawl" in stages and not recipe.inputs:
-        raise UsageError("no input files; name WARC or WET files on the command line, or set inputs in the recipe")
+        raise UsageError("no input files; name WARC, WET or ARC files on the command line, or set inputs in the recipe")
     if "filter" in stages and not recipe.filter.positives and recipe.filter.model is None:
         raise UsageError("the filter has nothing to learn from; --set filter.positives=[FILES of curated text], or filter.model=FILE")
     if "decontaminate" in stages:

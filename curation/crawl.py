@@ -1,4 +1,4 @@
-"""Crawl: from records of WARC and WET files to documents.
+"""Crawl: from records of WARC, WET and ARC files to documents.
 
 A page record is a WARC response with status 200 and HTML, XHTML or plain text, or a WET conversion.
 Every page record becomes a document, or has a ledger row that says why not. Other records are
@@ -27,9 +27,9 @@ from curation.sources.plan import FilePlan, limit_segments, plan_file
 from curation.sources.reddit import select_links
 
 STAGE = "crawl"
-VERSION = 3
-LIBRARIES = ("lxml", "ftfy", "charset-normalizer", "brotli", "zstandard", "polars")
-SUFFIXES = (".warc", ".warc.gz", ".wet", ".wet.gz")
+VERSION = 4
+LIBRARIES = ("lxml", "ftfy", "charset-normalizer", "brotli", "isal", "lz4", "zstandard", "polars")
+SUFFIXES = tuple(kind + compression for kind in (".warc", ".wet", ".arc") for compression in ("", ".gz", ".zst", ".lz4", ".bz2"))
 
 
 def run_crawl(
@@ -50,7 +50,7 @@ def run_crawl(
     with LocalEngine(context.workers) as engine:
         plans, failures = _plan(files, settings, engine)
         if not plans:
-            raise InputError(failures[0]["error"] if failures else "no input files; name WARC or WET files")
+            raise InputError(failures[0]["error"] if failures else "no input files; name WARC, WET or ARC files")
         storage.remove(prepared_file(context.folder, STAGE))
         links = _commit_links(settings, context) if settings.links else None
         items = _work_items(plans, settings, links, limit)

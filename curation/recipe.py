@@ -30,7 +30,7 @@ class CrawlLimits(Section):
 
 
 class CrawlSettings(Section):
-    """From WARC and WET files to documents."""
+    """From WARC, WET and ARC files to documents."""
 
     extractor: Literal["trafilatura", "trafilatura-fast", "trafilatura-precision", "resiliparse"] = Field(
         "trafilatura", description="what finds the main text of HTML; docs/crawl.md compares them"

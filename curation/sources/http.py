@@ -5,19 +5,21 @@ from __future__ import annotations
 import codecs
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MAX_HEADER_BYTES = 256 * 1024  # Chromium reads no more of a response header
 ZSTD_MAX_WINDOW_BYTES = 8 << 20  # RFC 8878, section 3.1.1.1.2
 ZSTD_SLICE_BYTES = 256  # decompresses to at most 64 blocks of 128 KiB (RFC 8878, section 3.1.1.2)
+INFLATE_STEP_BYTES = 8192  # zlib copies what it leaves of a step, so thousands of tiny members need small ones
 TEXT_PROBE_BYTES = 1024  # our choice: coded data shows what it is far earlier
 GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+CODINGS = ("gzip", "x-gzip", "deflate", "br", "zstd")
 CUT_SHORT = "the coded body is cut short"
 
 # Servers swap code and reason, leave the version out, or speak ICY; HTTP/2 has no reason.
 _STATUS_LINE = re.compile(rb"\s*(?:HTTP(?:/\d+(?:\.\d+)?)?|ICY)[ \t]+([^\r\n]*)", re.IGNORECASE)
 _STATUS_CODE = re.compile(rb"(?<!\S)[1-9]\d\d(?!\S)")
-_HEADER_END = re.compile(rb"\r?\n\r?\n")
+_HEADER_END = re.compile(rb"\r{0,2}\n\r{0,2}\n")  # some servers end lines in CR CR LF
 _CHUNK_SIZE = re.compile(rb"\s*([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([^\s\"';,]+)", re.IGNORECASE)
 _CONTROLS = frozenset(range(0x20)) - frozenset(b"\t\n\f\r\x1b")  # the escape character is part of ISO-2022 text
@@ -28,7 +30,8 @@ _MEDIA_TYPE = re.compile(r"\s*([a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64})"
 class HttpResponse:
     """``body`` has transfer and content codings undone; ``problem`` says what was wrong with them.
 
-    ``truncated``: the body is longer than the limit and only its beginning is here.
+    ``truncated``: the body is longer than the limit and only its beginning is here. ``payloads``: what a digest can be of: the
+    body as stored, without chunks, and decoded.
     """
 
     status: int | None
@@ -36,6 +39,7 @@ class HttpResponse:
     body: bytes
     problem: str | None = None
     truncated: bool = False
+    payloads: tuple[bytes, ...] = field(default=(), compare=False)
 
     def header(self, name: str) -> str | None:
         """Value of the first header of that name, whatever its case."""
@@ -81,15 +85,20 @@ def parse_response(block: bytes, body_limit: int) -> HttpResponse:
         headers = parse_headers(block[:MAX_HEADER_BYTES].partition(b"\n")[2])
         return HttpResponse(status, headers, b"", "the HTTP header does not end")
     headers = parse_headers(block[: end.start()].partition(b"\n")[2])
-    response = HttpResponse(status, headers, block[end.end() :])
-    body, problem = response.body, None
-    if "chunked" in (response.header("transfer-encoding") or "").lower():
-        body, problem = _join_chunks(body)
-    codings = [coding.strip().lower() for coding in (response.header("content-encoding") or "").split(",")]
-    for coding in reversed(codings):  # applied in order, so undone in reverse (RFC 9110, 8.4)
-        body, coding_problem = _undo_coding(coding, body, body_limit)
+    payloads, problem = [block[end.end() :]], None
+    for coding in reversed([*_codings(headers, "content-encoding"), *_codings(headers, "transfer-encoding")]):
+        body, coding_problem = _undo_coding(coding, payloads[-1], body_limit)
         problem = problem or coding_problem
-    return HttpResponse(response.status, headers, body[:body_limit], problem, len(body) > body_limit)
+        if body is not payloads[-1]:
+            payloads.append(body)
+    body = payloads[-1]
+    return HttpResponse(status, headers, body[:body_limit], problem, len(body) > body_limit, tuple(payloads))
+
+
+def _codings(headers: list[tuple[str, str]], name: str) -> list[str]:
+    """The codings that headers of that name list, in the order in which they were applied (RFC 9110, 8.4)."""
+    listed = ",".join(value for key, value in headers if key.lower() == name)
+    return [coding.partition(";")[0].strip().lower() for coding in listed.split(",")]
 
 
 def _join_chunks(body: bytes) -> tuple[bytes, str | None]:
@@ -114,16 +123,18 @@ def _join_chunks(body: bytes) -> tuple[bytes, str | None]:
 
 
 def _undo_coding(coding: str, body: bytes, limit: int) -> tuple[bytes, str | None]:
-    """Decode one content coding, up to one byte over the limit.
+    """Decode one coding, up to one byte over the limit.
 
     Many archives store the decoded body under the original header, so text that cannot be decoded is
-    taken for what it is. Magic bytes tell for gzip and zstd; deflate and brotli have none.
+    taken for what it is. Magic bytes tell for gzip and zstd, whatever the header says; deflate and brotli have none.
     """
     if not body or coding in ("", "identity", "none"):
         return body, None
-    if coding in ("gzip", "x-gzip") and body.startswith(GZIP_MAGIC):
+    if coding == "chunked":
+        return _join_chunks(body)
+    if body.startswith(GZIP_MAGIC) and coding in CODINGS:
         return _inflate(body, 31, limit)
-    if coding == "zstd" and body.startswith(ZSTD_MAGIC):
+    if body.startswith(ZSTD_MAGIC) and coding in CODINGS:
         return _decode_zstandard(body, limit)
     if coding == "deflate":
         decoded, problem = _inflate(body, 15, limit)
@@ -132,7 +143,7 @@ def _undo_coding(coding: str, body: bytes, limit: int) -> tuple[bytes, str | Non
     elif coding == "br":
         decoded, problem = _decode_brotli(body, limit)
     else:
-        return body, None if _is_text(body) else "the body is not coded as its header says"
+        decoded, problem = b"", "the body is not coded as its header says"
     return (body, None) if problem and _is_text(body) else (decoded, problem)
 
 
@@ -151,19 +162,21 @@ def _is_text(body: bytes) -> bool:
 def _inflate(body: bytes, window_bits: int, limit: int) -> tuple[bytes, str | None]:
     """Inflate; further gzip members are part of the body (RFC 1952, section 2.2)."""
     decoded = bytearray()
-    while True:
-        inflater = zlib.decompressobj(wbits=window_bits)
+    inflater, place = zlib.decompressobj(wbits=window_bits), 0
+    while place < len(body):
+        coded = body[place : place + INFLATE_STEP_BYTES]
         try:
-            decoded += inflater.decompress(body, limit + 1 - len(decoded))
+            decoded += inflater.decompress(coded, limit + 1 - len(decoded))
         except zlib.error as error:
             return bytes(decoded), f"the content coding is broken ({error})"
         if len(decoded) > limit:
             return bytes(decoded), None
-        if not inflater.eof:
-            return bytes(decoded), CUT_SHORT
-        body = inflater.unused_data
-        if not body.startswith(GZIP_MAGIC):
-            return bytes(decoded), None
+        place += len(coded) - len(inflater.unused_data)
+        if inflater.eof:
+            if not body.startswith(GZIP_MAGIC, place):
+                return bytes(decoded), None
+            inflater = zlib.decompressobj(wbits=window_bits)
+    return bytes(decoded), CUT_SHORT
 
 
 def _decode_brotli(body: bytes, limit: int) -> tuple[bytes, str | None]:

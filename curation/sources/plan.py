@@ -16,7 +16,7 @@ from curation import storage
 from curation.errors import InputError
 from curation.ids import hash_id
 from curation.recipe import MIB, CrawlLimits
-from curation.sources.frames import Frame, read_frames, record_headers
+from curation.sources.frames import Frame, read_frames
 
 PAGE_TYPES = ("response", "conversion")  # record types that can become documents
 SEGMENTS_PER_FILE = 16  # our choice: enough for the cores of one machine to share one file
@@ -81,7 +81,7 @@ def plan_file(path: str, limits: CrawlLimits) -> FilePlan:
 
 def page_record_id(frame: Frame) -> str | None:
     """The bare record id of a page ("" if it has none); None for other records."""
-    headers = record_headers(frame)
+    headers = frame.headers()
     return bare_id(headers.get("warc-record-id", "")) if headers.get("warc-type", "").lower() in PAGE_TYPES else None
 
 

@@ -1,20 +1,22 @@
-"""Records of a WARC or WET file, each with its place, its state and its decoded body.
+"""Records of a WARC, WET or ARC file, each with its place, its state and its decoded body.
 
-A record that is cut short or whose digest does not match is never plainly good.
+A record that is cut short, or that does not match its digest, is never plainly good.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from curation.recipe import CrawlLimits
-from curation.sources.frames import LONG_RECORD, Frame, read_frames, record_headers
+from curation.sources.digests import block_digest_matches, payload_digest_matches
+from curation.sources.endings import REPAIRABLE
+from curation.sources.frames import TWO_LENGTHS, Frame, read_frames
 from curation.sources.http import HttpResponse, parse_response
 
 GOOD, REPAIRED, DAMAGED = "good", "repaired", "damaged"
+NO_TYPE = "the header has no WARC-Type"
+DIGESTED_TYPES = ("response", "resource")  # a revisit's payload digest is that of another record
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,8 @@ class Record:
     """One record. ``body``: payload of an HTTP response with its codings undone, else the block.
 
     ``record_id`` and ``target_uri`` come without angle brackets. ``state``: good, repaired (usable, but something of it
-    was wrong), or damaged; then ``problem`` says why. ``raw``: header and block as found. ``headers``: the WARC header,
-    names in lower case.
+    was wrong), or damaged; then ``problem`` says why. ``header`` and ``block``: as found. ``headers``: the WARC header,
+    names in lower case; that of an ARC record under the names of WARC.
     ``body_truncated``: the decoded body was longer than the limit and only its beginning is here.
     """
 
@@ -39,9 +41,15 @@ class Record:
     state: str
     problem: str | None
     headers: dict[str, str] = field(default_factory=dict)
-    raw: bytes = b""
+    header: bytes = b""
+    block: bytes = b""
     body_truncated: bool = False
     own_member: bool = False
+
+    @property
+    def raw(self) -> bytes:
+        """Header and block as found."""
+        return self.header + self.block
 
 
 def read_records(
@@ -49,11 +57,11 @@ def read_records(
 ) -> Iterator[Record]:
     """Every record of a file that begins in the byte range [start, end), in order, before any filter.
 
-    ``start`` is 0 or the file offset of a gzip member (or, in a plain file, of a record) and
+    ``start`` is 0 or the file offset of a compressed member (or, in a plain file, of a record) and
     ``position`` its offset in the decompressed file.
 
     Raises:
-        InputError: the file is missing, empty, or holds no WARC record.
+        InputError: the file is missing, empty, or holds no record.
     """
     limits = limits or CrawlLimits()
     for frame in read_frames(path, start, end, position, limits):
@@ -62,20 +70,12 @@ def read_records(
 
 def to_record(frame: Frame, limits: CrawlLimits) -> Record:
     """Decode and check one frame."""
-    headers = record_headers(frame)
-    record_type = headers.get("warc-type", "" if frame.header else "junk").lower()
-    digest_matches = _digest_matches(headers, frame.content)
-    problem = frame.problem or ("the block does not match its WARC-Block-Digest" if digest_matches is False else None)
-    # A block that matches its digest is all there, whatever else is wrong. One that is longer than its
-    # header says ends where the next record begins.
-    usable = digest_matches or (digest_matches is None and problem == LONG_RECORD)
-    state = GOOD if problem is None else REPAIRED if usable else DAMAGED
-    http: HttpResponse | None = None
-    if record_type == "response" and headers.get("content-type", "application/http").lower().startswith("application/http"):
-        http = parse_response(frame.content, limits.body_bytes)
-        if http.problem and state != DAMAGED:
-            state, problem = (REPAIRED if http.body else DAMAGED), problem or http.problem
+    headers = frame.headers()
+    record_type = headers.get("warc-type", "" if frame.grammar else "junk").lower()
+    http = _http_response(headers, record_type, frame.content, limits)
+    body = http.body if http else frame.content[: limits.body_bytes]
     body_truncated = http.truncated if http else len(frame.content) > limits.body_bytes
+    state, problem = _judge(frame, headers, record_type, http)
     if body_truncated and not problem:
         state, problem = REPAIRED, f"the decoded body is longer than the limit of {limits.body_bytes} bytes"
     return Record(
@@ -87,23 +87,48 @@ def to_record(frame: Frame, limits: CrawlLimits) -> Record:
         length=frame.length,
         http_status=http.status if http else None,
         http_headers=http.headers if http else [],
-        body=http.body if http else frame.content[: limits.body_bytes],
+        body=body,
         state=state,
         problem=problem,
         headers=headers,
-        raw=frame.header + frame.content,
+        header=frame.header,
+        block=frame.content,
         body_truncated=body_truncated,
         own_member=frame.own_member,
     )
 
 
-def _digest_matches(headers: dict[str, str], content: bytes) -> bool | None:
-    """Whether the block is what WARC-Block-Digest says; None without one, or for algorithms unknown to us."""
-    algorithm, colon, expected = headers.get("warc-block-digest", "").partition(":")
-    algorithm = algorithm.strip().lower().replace("-", "")
-    if not colon or algorithm not in ("sha1", "sha256", "sha512", "md5"):
-        return None
-    digest = hashlib.new(algorithm, content, usedforsecurity=False).digest()
-    spellings = {base64.b32encode(digest).decode().rstrip("="), digest.hex(), base64.b64encode(digest).decode().rstrip("=")}
-    expected = expected.strip().rstrip("=")
-    return not spellings.isdisjoint({expected, expected.upper(), expected.lower()})
+def _http_response(headers: dict[str, str], record_type: str, block: bytes, limits: CrawlLimits) -> HttpResponse | None:
+    is_http = headers.get("content-type", "application/http").lower().startswith("application/http") or block.startswith(b"HTTP/")
+    return parse_response(block, limits.body_bytes) if record_type == "response" and is_http else None
+
+
+def _judge(frame: Frame, headers: dict[str, str], record_type: str, http: HttpResponse | None) -> tuple[str, str | None]:
+    """State and problem of a record."""
+    block_matches = block_digest_matches(headers, frame.content)
+    problem = frame.problem or ("the block does not match its WARC-Block-Digest" if block_matches is False else None)
+    problem = problem or (None if record_type else NO_TYPE)
+    # A block that matches its digest is all there, whatever else is wrong.
+    usable = block_matches or (block_matches is None and problem in (*REPAIRABLE, TWO_LENGTHS, NO_TYPE))
+    if problem and not usable:
+        return DAMAGED, problem
+    incomplete = None if record_type == "revisit" else _why_incomplete(headers)  # a revisit leaves its payload out on purpose
+    if not incomplete and record_type in DIGESTED_TYPES and not (http and http.truncated):
+        payloads = (*(http.payloads if http else ()), frame.content)  # some writers repeat the block's digest
+        if payload_digest_matches(headers, payloads) is False:
+            if not block_matches:
+                return DAMAGED, problem or "the payload does not match its WARC-Payload-Digest"
+            problem = problem or "the payload does not match its WARC-Payload-Digest, though the block matches its own"
+    if http and http.problem and not http.body:
+        return DAMAGED, problem or http.problem
+    problem = problem or incomplete or (http.problem if http else None)
+    return (REPAIRED if problem else GOOD), problem
+
+
+def _why_incomplete(headers: dict[str, str]) -> str | None:
+    """How a sound record says itself that it is not all of what was fetched."""
+    if headers.get("warc-truncated"):
+        return f"the crawler cut the record short (WARC-Truncated: {headers['warc-truncated']})"
+    if headers.get("warc-segment-number"):
+        return f"the record is one of several segments (WARC-Segment-Number: {headers['warc-segment-number']})"
+    return None

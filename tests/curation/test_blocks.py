@@ -12,20 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.recipe import CrawlLimits
-from curation.sources.blocks import BLOCK_BYTES, ENDLESS_MEMBER, TRUNCATED_MEMBER, Block, gzip_blocks, is_gzip, plain_blocks
+from curation.sources.blocks import BLOCK_BYTES, ENDLESS_MEMBER, TRUNCATED_MEMBER, Block, is_compressed, member_blocks, plain_blocks
 from tests.curation.warc_samples import member, page_record
 
 LIMITS = CrawlLimits()
 
 
 def blocks_of(content: bytes, start: int = 0, limits: CrawlLimits = LIMITS) -> list[Block]:
-    return list(gzip_blocks(io.BytesIO(content), start, limits))
+    return list(member_blocks(io.BytesIO(content), start, limits))
 
 
 def test_gzip_is_known_by_its_magic() -> None:
-    assert is_gzip(io.BytesIO(member(b"")))
-    assert not is_gzip(io.BytesIO(b"WARC/1.0\r\n"))
-    assert not is_gzip(io.BytesIO(b""))
+    assert is_compressed(io.BytesIO(member(b"")))
+    assert not is_compressed(io.BytesIO(b"WARC/1.0\r\n"))
+    assert not is_compressed(io.BytesIO(b""))
 
 
 @given(st.lists(st.binary(max_size=300), max_size=8))

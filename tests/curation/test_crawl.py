@@ -224,7 +224,7 @@ def test_a_truncated_input_is_named_and_its_readable_records_are_used(tmp_path: 
     result = crawl(tmp_path, path)
     assert (result.counts.kept, dict(result.counts.quarantined)) == (1, {"damaged_record": 1})
     assert [failure["input"] for failure in result.failures] == [path]
-    assert "the file ends in the middle of a gzip member" in result.failures[0]["error"]
+    assert "the file ends in the middle of a compressed member" in result.failures[0]["error"]
 
 
 def test_a_file_whose_middle_is_damaged_is_not_called_truncated(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from curation.errors import InputError
 from curation.recipe import CrawlLimits
-from curation.sources.frames import SHORT_RECORD, TRUNCATED_RECORD, TRUNCATIONS, read_frames
+from curation.sources.frames import TRUNCATIONS, read_frames
 from curation.sources.warc import DAMAGED, GOOD, REPAIRED, Record, read_records
+from curation.sources.window import SHORT_RECORD, TRUNCATED_RECORD
 from tests.curation.warc_samples import (
     HTML_HEAD,
     html_page,
@@ -165,9 +166,9 @@ def test_a_damaged_member_that_holds_nothing_is_reported_too(tmp_path: Path) -> 
     assert [(record.record_type, record.state) for record in records] == [("response", GOOD), ("junk", DAMAGED), ("response", GOOD)]
 
 
-# A length one too large takes the line end behind the block for a byte of it, and nothing tells.
 @pytest.mark.parametrize(
-    ("difference", "state"), [(-1, REPAIRED), (-30, REPAIRED), (2, GOOD), (5, DAMAGED), (300, DAMAGED), (10**9, DAMAGED)]
+    ("difference", "state"),
+    [(-1, REPAIRED), (-30, REPAIRED), (1, REPAIRED), (2, REPAIRED), (4, REPAIRED), (5, DAMAGED), (300, DAMAGED), (10**9, DAMAGED)],
 )
 @pytest.mark.parametrize("pack", [bytes, member], ids=["plain", "gzip"])
 def test_a_wrong_length_costs_no_other_record(tmp_path: Path, difference: int, state: str, pack: type[bytes]) -> None:

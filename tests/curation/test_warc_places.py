@@ -34,8 +34,8 @@ LIMITS = CrawlLimits()
         (b"\r\n\r\n", "is empty|is no WARC file"),
         (b"<?xml version='1.0'?><Error>SlowDown</Error>", r"is no WARC file: it begins with \"<\?xml version"),
         (member(b"text"), "is no WARC file: it begins with 'text'"),
-        (b"\x1f\x8b\x08garbage", "no readable gzip member"),
-        (b"BZh91AY&SY", "is no WARC file"),
+        (b"\x1f\x8b\x08garbage", "no readable compressed member"),
+        (b"BZh91AY&SY", "no readable compressed member"),
         (bytes(5000), "is no WARC file"),
     ],
 )

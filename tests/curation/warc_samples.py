@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import bz2
 import gzip
+import hashlib
 import random
+from collections.abc import Callable
 from pathlib import Path
+
+import lz4.frame
+import zstandard
 
 from curation.recipe import CrawlLimits
 from curation.sources.warc import Record, read_records
@@ -58,6 +65,35 @@ def page_record(number: int, body: bytes | None = None, http_head: bytes = HTML_
 def member(content: bytes) -> bytes:
     """One gzip member."""
     return gzip.compress(content, mtime=0)
+
+
+def digested_record(number: int, body: bytes | None = None) -> bytes:
+    """As ``page_record``, with a block digest."""
+    block = HTML_HEAD + (html_page(number) if body is None else body)
+    digest = base64.b32encode(hashlib.sha1(block).digest()).decode()
+    return warc_record(block, {**page_headers(number), "WARC-Block-Digest": f"sha1:{digest}"})
+
+
+def arc_record(number: int, body: bytes | None = None, date: str = "20080601123456", length: int | None = None) -> bytes:
+    """A version 1 ARC record of the page that ``page_record`` makes (Internet Archive, ARC file format, 1996)."""
+    block = HTML_HEAD + (html_page(number) if body is None else body)
+    line = f"http://site{number}.example/page 192.0.2.7 {date} text/html {len(block) if length is None else length}\n"
+    return line.encode() + block + b"\n"
+
+
+def arc_file_header(version: int = 1) -> bytes:
+    """The record that begins an ARC file."""
+    body = f"{version} 0 InternetArchive\nURL IP-address Archive-date Content-type Archive-length\n\n".encode()
+    return f"filedesc://pages.arc 0.0.0.0 20080601120000 text/plain {len(body)}\n".encode() + body + b"\n"
+
+
+# Each with a checksum of the content, as the formats' command line tools write it.
+COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": member,
+    "zstd": lambda content: zstandard.ZstdCompressor(write_checksum=True).compress(content),
+    "lz4": lambda content: lz4.frame.compress(content, content_checksum=True),
+    "bzip2": bz2.compress,
+}
 
 
 def write(path: Path, content: bytes) -> str:
