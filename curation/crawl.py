@@ -27,8 +27,8 @@ from curation.sources.plan import FilePlan, limit_segments, plan_file
 from curation.sources.reddit import select_links
 
 STAGE = "crawl"
-VERSION = 4
-LIBRARIES = ("lxml", "ftfy", "charset-normalizer", "brotli", "isal", "lz4", "zstandard", "polars")
+VERSION = 5
+LIBRARIES = ("lxml", "ftfy", "chardet", "brotli", "isal", "lz4", "zstandard", "polars")
 SUFFIXES = tuple(kind + compression for kind in (".warc", ".wet", ".arc") for compression in ("", ".gz", ".zst", ".lz4", ".bz2"))
 
 

@@ -73,6 +73,33 @@ def test_pages_are_read_whatever_their_label_says(encoding: str, label: str) -> 
     assert decoded.replaced == 0
 
 
+LIES = ["utf-8", "iso-8859-1", "windows-1251", "koi8-r", "shift_jis", "gb2312", "big5", "euc-kr"]
+
+
+@pytest.mark.parametrize("encoding", PAGES)
+@pytest.mark.parametrize("lie", LIES)
+def test_no_lie_is_believed(encoding: str, lie: str) -> None:
+    """Whether HTTP lies, the page itself, or both; where one of the two tells the truth, it helps."""
+    if (encoding, lie) == ("mac_cyrillic", "windows-1251"):
+        pytest.skip("they differ in capitals alone, and a page in lower case may be either")
+    text, right, _ = PAGES[encoding]
+    for http, meta in ((lie, None), (None, lie), (lie, right), (right, lie), (lie, "windows-1252")):
+        assert decode(html(text, meta).encode(encoding), http).text == html(text, meta), (http, meta)
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "koi8_r", "shift_jis", "euc_jp", "gb18030", "big5", "euc_kr"])
+@pytest.mark.parametrize("label", ["right", "missing", "lying"])
+def test_a_headline_is_enough(encoding: str, label: str) -> None:
+    text, right, lie = PAGES[encoding]
+    page = html(text[:40])
+    assert decode(page.encode(encoding), {"right": right, "missing": None, "lying": lie}[label]).text == page
+
+
+def test_foreign_text_is_found_behind_a_long_head() -> None:
+    page = html(RUSSIAN).replace("<body>", f"<body><script>{'var x = 1; ' * 20_000}</script>")
+    assert decode(page.encode("koi8_r"), None).text == page
+
+
 @pytest.mark.parametrize("encoding", ["cp1251", "koi8_r", "shift_jis", "gb18030", "big5", "euc_kr"])
 def test_a_meta_tag_is_a_label_too(encoding: str) -> None:
     text, right, _ = PAGES[encoding]
@@ -114,6 +141,20 @@ def test_valid_utf_8_is_utf_8(header: str | None, meta: str | None) -> None:
 @pytest.mark.parametrize("label", ["iso-8859-1", "windows-1252", "latin1", "l1", "us-ascii", None, "nonsense", ""])
 def test_western_pages(text: str, label: str | None) -> None:
     assert decode(html(text).encode("cp1252"), label).text == html(text)
+
+
+@pytest.mark.parametrize("label", ["iso-8859-15", "iso-8859-3", "macintosh", "windows-1258", "iso-8859-16"])
+def test_rare_labels_are_believed_where_they_fit(label: str) -> None:
+    text = FRENCH.replace("'", " ")
+    codec = {"macintosh": "mac_roman"}.get(label, label)
+    assert decode(html(text).encode(codec), label).text == html(text)
+
+
+def test_a_stray_byte_does_not_undo_a_shifted_encoding() -> None:
+    body = html(JAPANESE).encode("iso2022_jp").replace(b"</p>", b"\xff</p>")
+    for label in ("iso-2022-jp", None, "utf-8"):
+        decoded = decode(body, label)
+        assert (decoded.encoding, decoded.replaced, JAPANESE in decoded.text) == ("iso2022_jp", 1, True)
 
 
 def test_ascii_needs_no_detection() -> None:
