@@ -9,6 +9,7 @@ Results go to stdout, progress to stderr, counts and exit state to RUN/summary.j
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
 import sys
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # imports that cost time stay out of --help
 VERSION = "0.1.0"
 STAGES = ("crawl", "filter", "dedup", "decontaminate", "tokenize", "train", "report")
 FEW_KEPT = "; a lower filter.alpha keeps more of a small corpus (recipes/demo.yaml has 3)"
+SHOWN_CLUSTERS = 20
 COMMANDS = {
     "crawl": "WARC, WET and ARC files to documents",
     "filter": "train the quality classifier, score every document, keep the good ones",
@@ -55,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return EXIT_DONE
             if options.command in ("explain", "verify"):
                 return explain(options) if options.command == "explain" else verify(options)
+            if getattr(options, "action", None):
+                return list_clusters(options) if options.action == "clusters" else merge_indexes(options)
             return execute(options, signals)
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -90,10 +94,15 @@ def build_parser() -> argparse.ArgumentParser:
             command.add_argument("recipe", metavar="RECIPE.yaml", help="the recipe to run")
         if name in ("crawl", "run"):
             command.add_argument("files", nargs="*", metavar="FILES", help="WARC, WET or ARC files: paths, globs, folders, fsspec URLs")
+        if name == "dedup":
+            help_text = (
+                "clusters: list the largest (--limit N, default 20); merge: add the indexes named by --input to the one of --against"
+            )
+            command.add_argument("action", nargs="?", choices=("clusters", "merge"), metavar="clusters|merge", help=help_text)
         if name == "run":
             command.add_argument("--run", metavar="RUN", help="folder of the run (default: runs/NAME of the recipe)")
         else:
-            command.add_argument("--run", metavar="RUN", required=True, help="folder of the run, or an fsspec URL")
+            command.add_argument("--run", metavar="RUN", required=name != "dedup", help="folder of the run, or an fsspec URL")
         if name not in ("explain", "verify"):
             _add_stage_options(command, name)
     return parser
@@ -105,6 +114,9 @@ def _add_stage_options(command: argparse.ArgumentParser, name: str) -> None:
     if name not in ("crawl", "run", "train", "report"):
         help_text = "documents to read instead of the stage before: Parquet, JSONL, text, or another run's stage folder"
         command.add_argument("--input", nargs="+", action="extend", metavar="PATH", help=help_text)
+    if name in ("dedup", "run"):
+        help_text = "index of earlier runs: dedup removes what it holds, and adds what stays"
+        command.add_argument("--against", metavar="INDEX", help=help_text)
     if name not in ("train", "report"):
         command.add_argument("--limit", type=_positive, metavar="N", help="read only the first N pages or documents")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a value, such as filter.alpha=9")
@@ -131,6 +143,8 @@ def execute(options: argparse.Namespace, signals: StopSignals) -> int:
     from curation.recipe_file import load_recipe, recipe_yaml
     from curation.runner import RunContext
 
+    if options.command == "dedup" and options.run is None:
+        raise UsageError("the following arguments are required: --run; see crawl2gpt dedup --help")
     if options.command == "run" and options.run is None:
         options.run = os.path.join("runs", os.path.splitext(os.path.basename(options.recipe))[0])
     own_recipe = storage.join(options.run, "recipe.yaml")
@@ -139,6 +153,8 @@ def execute(options: argparse.Namespace, signals: StopSignals) -> int:
     recipe = load_recipe(options.recipe, options.set)
     if getattr(options, "files", None):
         recipe = recipe.model_copy(update={"inputs": options.files})
+    if getattr(options, "against", None):
+        recipe = recipe.model_copy(update={"dedup": recipe.dedup.model_copy(update={"against": options.against})})
     stages = STAGES if options.command == "run" else (options.command,)
     _check_inputs(options, recipe, stages)
     if options.dry_run:
@@ -219,7 +235,8 @@ def _run_documents_stage(name: str, options: argparse.Namespace, recipe: Recipe,
         settings = ImportSettings(recipe.filter.positive_source, normalise=True)
         yield run_import("filter/positives", recipe.filter.positives, settings, context)
         shards += committed_shards(context.folder, "filter/positives")
-    yield run_stage(_stage(name, recipe, shards), shards, context)
+    with _index_lock(recipe.dedup.against if name == "dedup" else None):
+        yield run_stage(_stage(name, recipe, shards), shards, context)
     if name == "filter":
         from quality_filter.stage import count_raw_documents
 
@@ -229,6 +246,20 @@ def _run_documents_stage(name: str, options: argparse.Namespace, recipe: Recipe,
         from trainer.run import check_tokens
 
         check_tokens(context.folder, recipe.train if options.command == "run" else None)
+
+
+@contextlib.contextmanager
+def _index_lock(index: str | None) -> Iterator[None]:
+    """Hold the index while a run reads it and adds to it."""
+    from curation import storage
+    from curation.lock import run_lock
+
+    if index is None or storage.is_remote(index):  # the latter is refused when it is opened
+        yield
+        return
+    with run_lock(index):
+        storage.remove_temporary_files(index)
+        yield
 
 
 def _inputs_of(name: str, options: argparse.Namespace, context: RunContext) -> tuple[list[tuple[str, str]], list[str]]:
@@ -345,6 +376,26 @@ def _funnel(results: list[StageResult]) -> list[str]:
 
 
 # --- looking at a run -------------------------------------------------------------------------------
+
+
+def list_clusters(options: argparse.Namespace) -> int:
+    """Print the largest clusters of duplicates, with samples."""
+    from dedup.summary import cluster_lines, read_clusters
+
+    print("\n".join(cluster_lines(read_clusters(options.run or "."), options.limit or SHOWN_CLUSTERS)))
+    return EXIT_DONE
+
+
+def merge_indexes(options: argparse.Namespace) -> int:
+    """Add to one index what others hold."""
+    from dedup.index import merge_index
+
+    if not options.against or not options.input:
+        raise UsageError("dedup merge needs --against INDEX and --input OTHER_INDEX...")
+    with _index_lock(options.against):
+        added = [merge_index(options.against, source) for source in options.input]
+    print(f"merged: {sum(added)} segments added to {options.against}")
+    return EXIT_DONE
 
 
 def explain(options: argparse.Namespace) -> int:

@@ -22,11 +22,11 @@ from curation.stage import Corpus, Outcome, Prepared
 from dedup.decisions import Decided, read_decisions
 from dedup.index import IndexView, begin_segment, check_segment, commit_segment
 from dedup.presets import Method, resolve
+from dedup.summary import CLUSTERS_FILE
 
 if TYPE_CHECKING:
     from dedup.sketches import ShardWork, Sketch, Sketching
 
-CLUSTERS_FILE = "dedup/clusters.json"
 PART_DOCUMENTS = 2_000_000  # documents whose keys are sorted together: some 200 MB of memory
 MAX_DOCUMENTS = 1 << 32  # documents are numbered with 32 bits
 REASONS = {"exact": Reason.EXACT_DUPLICATE, "near": Reason.NEAR_DUPLICATE, "address": Reason.SAME_ADDRESS}

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
+from curation import storage
+from curation.errors import InputError
+from curation.finished import read_stage_file
+
+CLUSTERS_FILE = "dedup/clusters.json"  # below the run
 LARGEST_CLUSTERS = 100  # clusters that clusters.json tells of
 LISTED_DUPLICATES = 10  # duplicates that it names of each
 SIMILARITY_DIGITS = 6
@@ -69,6 +75,19 @@ def summarise(decisions: pl.DataFrame) -> Summary:
             for row in largest.iter_rows(named=True)
         ],
     )
+
+
+def read_clusters(run: str) -> dict[str, Any]:
+    """The published summary of a run.
+
+    Raises:
+        InputError: dedup has not finished there.
+    """
+    path = storage.join(run, CLUSTERS_FILE)
+    if read_stage_file(run, "dedup") is None or not storage.exists(path):
+        raise InputError(f"{storage.join(run, 'dedup')} holds no finished output; run python cli.py dedup --run {run} first")
+    summary: dict[str, Any] = json.loads(storage.read_bytes(path))
+    return summary
 
 
 def cluster_lines(summary: dict[str, Any], limit: int) -> list[str]:

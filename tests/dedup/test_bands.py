@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datasketch
 import numpy as np
 import pytest
 from datasketch.lsh import _false_negative_probability, _false_positive_probability
@@ -21,6 +22,12 @@ def test_choice_has_the_least_weighted_error(threshold: float, permutations: int
 
     shapes = [(bands, rows) for bands in range(1, permutations + 1) for rows in range(1, permutations // bands + 1)]
     assert error(*choose_bands(threshold, permutations)) == pytest.approx(min(error(*shape) for shape in shapes), abs=1e-4)
+
+
+@pytest.mark.parametrize(("threshold", "permutations"), [(0.8, 128), (0.5, 128), (0.75, 112), (0.9, 256), (0.6, 64), (0.3, 32)])
+def test_choice_is_datasketchs(threshold: float, permutations: int) -> None:
+    theirs = datasketch.MinHashLSH(threshold=threshold, num_perm=permutations, weights=(1 - FALSE_NEGATIVE_WEIGHT, FALSE_NEGATIVE_WEIGHT))
+    assert choose_bands(threshold, permutations) == (theirs.b, theirs.r)
 
 
 def test_default_finds_what_the_recipe_asks_for() -> None:

@@ -19,27 +19,9 @@ from dedup import decisions as decisions_module
 from dedup import members as members_module
 from dedup import stage as stage_module
 from dedup.stage import DedupStage
+from tests.dedup.corpora import dedup, document, planted, text
 from tests.shared_data import shared
-from tests.small_corpus import run_small, shards_of
-
-VOCABULARY = [f"word{number}" for number in range(500)]
-
-
-def text(seed: int, words: int = 60) -> str:
-    return " ".join(random.Random(seed).choices(VOCABULARY, k=words))
-
-
-def document(document_id: str, content: str | None, **values: Any) -> dict[str, Any]:
-    return {"id": document_id, "text": content, "source": "commoncrawl", **values}
-
-
-def dedup(
-    folder: Path, rows: list[dict[str, Any]], size: int = 3, workers: int = 1, **values: Any
-) -> tuple[Any, Any, dict[str, dict[str, Any]]]:
-    """Corpus, ids that stay, and the ledger as {id: {reason, **detail}}."""
-    corpus, _, outcomes = run_small(DedupStage(DedupSettings(**values), seed=1), folder, shards_of(rows, size), workers)
-    ledger = {row["id"]: {"reason": row["reason"], **json.loads(row["detail"])} for outcome in outcomes for row in outcome.ledger}
-    return corpus, [document_id for outcome in outcomes for document_id in outcome.documents["id"]], ledger
+from tests.small_corpus import run_small
 
 
 def test_hand_made_truth(tmp_path: Path) -> None:
@@ -83,6 +65,56 @@ def test_source_priority_and_quality_choose_the_survivor(tmp_path: Path) -> None
     assert dedup(tmp_path / "2", rows, source_priority=["commoncrawl"])[1] == ["a", "d"]
 
 
+ADDRESSES = [
+    document("old", text(1), url="http://www.example.org/a?utm_source=x", date="2020-01-01T00:00:00Z", quality_score=0.9),
+    document("new", text(2), url="https://example.org/a", date="2021-01-01T00:00:00Z", quality_score=0.5),
+    document("undated", text(3), url="https://example.org/a"),
+    document("other", text(4), url="https://example.org/b"),
+    document("none-1", text(5)),
+    document("none-2", text(6), url="mailto:nobody"),
+    document("none-3", text(7), url="mailto:nobody"),
+    document("copy", text(1), source="webtext"),
+]
+
+
+def test_of_one_address_the_newest_or_the_best_stays(tmp_path: Path) -> None:
+    others = ["other", "none-1", "none-2", "none-3"]
+    assert dedup(tmp_path / "all", ADDRESSES)[1] == ["new", "undated", *others, "copy"]
+    _, kept, ledger = dedup(tmp_path / "newest", ADDRESSES, addresses="newest")
+    assert kept == ["new", *others, "copy"]
+    same = {"reason": "same_address", "duplicate_of": "new", "similarity": None, "cluster_size": 3, "band": None}
+    assert ledger == {"old": same, "undated": same}
+    _, kept, ledger = dedup(tmp_path / "best", ADDRESSES, addresses="best", workers=2)
+    assert kept == [*others, "copy"]  # "old" is better than "new", and then a duplicate of "copy"
+    assert {document_id: detail["duplicate_of"] for document_id, detail in ledger.items()} == {
+        "old": "copy", "new": "old", "undated": "old"
+    }  # fmt: skip
+
+
+def test_single_words_with_ten_tables(tmp_path: Path) -> None:
+    # GPT-3's features know no order: 49 of 51 different words in common, in another order.
+    words = [f"w{number}" for number in range(50)]
+    rows = [document("a", " ".join(words)), document("b", " ".join([*reversed(words[1:]), "x9"])), document("c", text(3))]
+    assert dedup(tmp_path / "1", rows)[1] == ["a", "b", "c"]
+    _, kept, ledger = dedup(tmp_path / "2", rows, preset="gpt3")
+    assert kept == ["a", "c"]
+    assert ledger["b"]["similarity"] == round(49 / 51, 6)
+    assert 0 <= ledger["b"]["band"] < 10
+
+
+def test_estimated_similarity(tmp_path: Path) -> None:
+    rows = planted(5)
+    _, _, ledger = dedup(tmp_path / "1", rows, size=9, verification="signature", permutations=512)
+    sets = {row["id"]: {tuple(words[i : i + 5]) for words in [row["text"].split()] for i in range(len(words) - 4)} for row in rows}
+    near = {one: detail for one, detail in ledger.items() if detail["reason"] == "near_duplicate"}
+    assert near
+    for document_id, detail in near.items():
+        one, other = sets[document_id], sets[detail["duplicate_of"]]
+        # Five standard errors of 512 rows at worst; a multiple of one row.
+        assert abs(detail["similarity"] - len(one & other) / len(one | other)) < 5 * 0.5 / 512**0.5
+        assert detail["similarity"] * 512 == pytest.approx(round(detail["similarity"] * 512), abs=1e-3)
+
+
 def test_chinese_documents(tmp_path: Path) -> None:
     generator = random.Random(4)
     page = "".join(chr(generator.randrange(0x4E00, 0x9FA5)) for _ in range(200))
@@ -101,18 +133,6 @@ def test_one_document_and_empty_corpora(tmp_path: Path) -> None:
     assert (prepared.values["documents"], outcomes) == (0, [])
     _, prepared, _ = run_small(DedupStage(DedupSettings(), 0), tmp_path / "4", [documents_frame(), documents_frame([document("a", "x")])])
     assert prepared.values["documents"] == 1
-
-
-def planted(seed: int) -> list[dict[str, Any]]:
-    """Forty documents: originals, equal copies and edited copies at random."""
-    generator = random.Random(seed)
-    rows = []
-    for number in range(40):
-        words = text(generator.randrange(12), 80).split()
-        for _ in range(generator.choice([0, 0, 1, 2, 6])):
-            words[generator.randrange(len(words))] = f"edit{generator.randrange(5)}"
-        rows.append(document(f"{number:03}", " ".join(words), source=generator.choice(["webtext", "commoncrawl"])))
-    return rows
 
 
 @settings(deadline=None, max_examples=8)

@@ -1,0 +1,87 @@
+"""Dedup as a user meets it on the command line; and runs of it that are killed."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from curation.lock import run_lock
+from tests.curation.runs import command_line, outputs, run_here, write_rows
+from tests.dedup.corpora import planted
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Path:
+    return write_rows(tmp_path / "pages.jsonl", planted(1, "p-"))
+
+
+def test_an_index_on_the_command_line(tmp_path: Path, pages: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    index, more = tmp_path / "index", write_rows(tmp_path / "more.jsonl", planted(1, "q-", 10))
+    assert run_here("dedup", "--input", pages, "--against", index, "--run", tmp_path / "1", "--quiet") == 0
+    assert run_here("dedup", "--input", more, "--against", index, "--run", tmp_path / "2", "--quiet") == 0
+    before = outputs(index)
+    finished = outputs(tmp_path / "2")
+    assert run_here("dedup", "--input", more, "--against", index, "--run", tmp_path / "2", "--quiet") == 0
+    assert "1 of 1 parts reused" in capsys.readouterr().out.splitlines()[-3]
+    assert run_here("dedup", "--input", more, "--against", index, "--run", tmp_path / "3", "--quiet") == 0
+    assert outputs(index) == before
+    assert outputs(tmp_path / "2") == finished
+    assert kept_and_told(tmp_path / "3") == kept_and_told(tmp_path / "2")
+    assert run_here("dedup", "merge", "--against", tmp_path / "merged", "--input", index) == 0
+    assert "2 segments added" in capsys.readouterr().out
+    with run_lock(str(index)):
+        assert run_here("dedup", "--input", pages, "--against", index, "--run", tmp_path / "1", "--quiet") == 75
+
+
+def test_clusters_are_listed(tmp_path: Path, pages: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here("dedup", "clusters", "--run", tmp_path / "none") == 1
+    assert "run python cli.py dedup" in capsys.readouterr().err
+    assert run_here("dedup", "--input", pages, "--run", tmp_path / "run", "--quiet") == 0
+    removed = int(next(iter(re.findall(r"(\d+) removed \(near", capsys.readouterr().out))))
+    assert run_here("dedup", "clusters", "--run", tmp_path / "run", "--limit", "2") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"{removed} near" in lines[0]
+    assert re.match(r"1\. \d+ documents, survivor p-\d+", lines[2])
+    assert re.fullmatch(r"   - p-\d+ \((exact|near) [01]\.\d{3}\): [ a-z0-9]+", lines[4])
+    assert sum(line[0].isdigit() for line in lines[2:] if line) == 2
+
+
+@pytest.mark.parametrize("arguments", [["merge"], ["clusters", "--limit", "0"], ["other", "--run", "x"], []])
+def test_usage_errors(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here("dedup", *arguments) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def kept_and_told(run: Path) -> dict[str, bytes]:
+    """Documents and ledger of a run."""
+    return {name: content for name, content in outputs(run).items() if "/documents/" in name or "/ledger/" in name}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the same pages, deduplicated without disturbance into ``run`` and ``index``."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    pages = write_rows(folder / "pages.jsonl", planted(1, "p-"))
+    assert run_here("dedup", "--input", pages, "--against", folder / "index", "--run", folder / "run", "--quiet") == 0
+    return folder
+
+
+@pytest.mark.parametrize("moment", ["sketching", "linking", "comparing", "adding"])
+def test_killed_at_any_moment_it_ends_as_if_nothing_had_been(tmp_path: Path, undisturbed: Path, moment: str) -> None:
+    command = ["dedup", "--input", undisturbed / "pages.jsonl", "--against", tmp_path / "index", "--run", tmp_path / "run"]
+    with subprocess.Popen(command_line(*command), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if moment in line:
+                process.send_signal(signal.SIGKILL)
+                break
+        process.stderr.read()
+    assert process.returncode == -signal.SIGKILL
+    assert run_here(*command, "--quiet") == 0
+    assert kept_and_told(tmp_path / "run") == kept_and_told(undisturbed / "run")
+    assert outputs(tmp_path / "index") == outputs(undisturbed / "index")
+    assert not list((tmp_path / "run").rglob(".scratch-*"))
