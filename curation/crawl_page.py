@@ -139,7 +139,7 @@ def judge_page(record: Record, context: PageContext, guard: Guard) -> Fate:
     refusal = _refuse_unread(page)
     if refusal is not None:
         return Fate(row=refusal)
-    text = guard.call(_request(record))
+    text = guard.call(page_request(record))
     if isinstance(text, GuardFailure):
         return Fate(row=page.row(Action.QUARANTINED, text.reason, **text.detail))
     if isinstance(text, PageRefusal):
@@ -171,7 +171,7 @@ def _refuse_unread(page: _Page) -> dict[str, str] | None:
     return None
 
 
-def _request(record: Record) -> PageRequest:
+def page_request(record: Record) -> PageRequest:
     """What the extractor gets: WET text is UTF-8 and no HTML, a response is what its headers say."""
     if record.record_type == "conversion":
         return PageRequest(record.body, "utf-8", False)

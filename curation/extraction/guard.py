@@ -6,6 +6,7 @@ alone in a fresh process, then reported. A process killed from outside is no fau
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ POLL_SECONDS = 0.01  # a page that allocates 2 GB/s overshoots its memory budget
 START_SECONDS = 120.0  # importing the extractor on a cold, busy disk
 EXIT_WAIT_SECONDS = 5.0
 MAX_MESSAGE_CHARACTERS = 200
+CORES = os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -97,10 +99,8 @@ class Guard:
         child = self._ready_child()
         self._calls += 1
         try:
-            process = psutil.Process(child.pid)
-            before = process.cpu_times()
             child.send(self._function, (argument,))
-            failure = self._watch(child, process, before.user + before.system)
+            failure = self._watch(child)
             if failure is not None:
                 return failure
             answer = child.receive()
@@ -111,18 +111,22 @@ class Guard:
             return GuardFailure(Reason.EXTRACTOR_CRASHED, {"error": _printable(answer.summary)})
         return answer
 
-    def _watch(self, child: ChildProcess, process: psutil.Process, cpu_before: float) -> GuardFailure | None:
+    def _watch(self, child: ChildProcess) -> GuardFailure | None:
         """Wait for the answer; None when it is there, the failure when a budget is over."""
         limits = self._limits
         started = time.monotonic()
+        if child.connection.poll(POLL_SECONDS):  # many pages end here, and cost no look at their process
+            return None
+        process = psutil.Process(child.pid)
+        cpu_before = _cpu_seconds(process)
         while not child.connection.poll(POLL_SECONDS):
+            elapsed = time.monotonic() - started
             if process.memory_info().rss > limits.page_memory_bytes:
                 return self._over(child, Reason.PAGE_OVER_MEMORY, limit_bytes=limits.page_memory_bytes)
-            times = process.cpu_times()
-            seconds = times.user + times.system - cpu_before
-            if seconds > limits.page_cpu_seconds:
+            # It cannot have used more processor time than all processors had.
+            if elapsed * CORES > limits.page_cpu_seconds and _cpu_seconds(process) - cpu_before > limits.page_cpu_seconds:
                 return self._over(child, Reason.PAGE_OVER_TIME, limit_cpu_seconds=limits.page_cpu_seconds)
-            if time.monotonic() - started > limits.page_wall_seconds:
+            if elapsed > limits.page_wall_seconds:
                 return self._over(child, Reason.PAGE_OVER_TIME, limit_wall_seconds=limits.page_wall_seconds)
         return None
 
@@ -162,6 +166,11 @@ class Guard:
         if self._child is not None:
             self._child.kill()
             self._child = None
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def _printable(message: str) -> str:
