@@ -22,6 +22,7 @@ from curation.ids import hash_id, names_a_piece
 from curation.language import Language, load_identifier, why_not_wanted
 from curation.ledger import Action, Reason, ledger_row
 from curation.recipe import CrawlSettings
+from curation.selection import why_not_selected
 from curation.sources.http import declared_charset, media_type
 from curation.sources.plan import PAGE_TYPES, bare_id
 from curation.sources.reddit import Links
@@ -36,12 +37,16 @@ _ARC_DATE = re.compile(r"\d{14}", re.ASCII)
 
 @dataclass(frozen=True)
 class PageContext:
-    """What is the same for all pages of a file: the recipe, ids that stand twice in the input, the committed links (path)."""
+    """What is the same for all pages of a file: the recipe, ids that stand twice in the input, the committed links (path).
+
+    ``addresses``: path and sha256 of the committed tables of domains and addresses, if the recipe selects by such.
+    """
 
     file_path: str
     settings: CrawlSettings
     repeated: frozenset[int]
     links: str | None
+    addresses: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,11 @@ def _media_type(record: Record) -> str | None:
     if declared is None and record.body.lstrip()[:1] == b"<":
         return "text/html"
     return media_type(declared)
+
+
+def _page_type(record: Record) -> str:
+    """The media type of a page; that of a WET text is plain text."""
+    return "text/plain" if record.record_type == "conversion" else _media_type(record) or "text/html"
 
 
 def _http_header(record: Record, name: str) -> str | None:
@@ -166,6 +176,11 @@ def _refuse_unread(page: _Page) -> dict[str, str] | None:
     settings = page.context.settings
     if page.record.state == DAMAGED:
         return page.row(Action.QUARANTINED, Reason.DAMAGED_RECORD, problem=page.record.problem)
+    unselected = why_not_selected(
+        page.record.target_uri, _page_type(page.record), len(page.record.body), settings.select, page.context.addresses
+    )
+    if unselected is not None:
+        return page.row(Action.REMOVED, unselected[0], **unselected[1])
     if page.karma is None and settings.links and settings.links_action == "select":
         return page.row(Action.REMOVED, Reason.NOT_SHARED, min_karma=settings.min_karma)
     return None
@@ -175,7 +190,7 @@ def page_request(record: Record) -> PageRequest:
     """What the extractor gets: WET text is UTF-8 and no HTML, a response is what its headers say."""
     if record.record_type == "conversion":
         return PageRequest(record.body, "utf-8", False)
-    is_html = PAGE_MEDIA_TYPES[_media_type(record) or "text/html"]
+    is_html = PAGE_MEDIA_TYPES[_page_type(record)]
     return PageRequest(record.body, declared_charset(_http_header(record, "content-type")), is_html, record.target_uri, _day(record))
 
 

@@ -42,6 +42,10 @@ class Reason(StrEnum):
     UNREADABLE_ROW = "unreadable_row", "The input row is no JSON object or holds no text."
     # Extracting
     EMPTY_TEXT = "empty_text", "No text was left after extraction, or after lines were cut out."
+    ADDRESS_DENIED = "address_denied", "A domain, list, pattern or file ending of the recipe excludes the page's address."
+    ADDRESS_NOT_ALLOWED = "address_not_allowed", "The recipe includes certain addresses, and the page's is none of them."
+    OTHER_MEDIA_TYPE = "other_media_type", "The recipe selects by media type, and the page has another one."
+    OTHER_SIZE = "other_size", "The page's body is smaller or larger than the recipe selects."
     NOT_SHARED = "not_shared", "No sufficiently upvoted link leads to the page, and the recipe selects by links."
     BODY_OVER_LIMIT = "body_over_limit", "The decoded body was longer than the limit; the text was made from its beginning."
     PAGE_OVER_TIME = "page_over_time", "Extraction took longer than the page's time limit, twice."

@@ -5,9 +5,11 @@ YAML files, ``--set section.key=value`` and docs/recipe.md all come from these c
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from curation.section import Section
 
@@ -29,6 +31,50 @@ class CrawlLimits(Section):
     pages_per_process: int = Field(5000, ge=1, description="pages after which the extracting process is replaced")
 
 
+PageMediaType = Literal["text/html", "application/xhtml+xml", "text/plain"]
+
+
+class SelectSettings(Section):
+    """Which pages are read at all, by address, type and size, before any HTML is parsed; the others are removed. Excluding wins."""
+
+    deny_domains: list[str] = Field(
+        [], description="example.org (with all below it), example.* (under any suffix) or example.org/path to exclude"
+    )
+    deny_lists: list[str] = Field(
+        [], description="files of such entries, one a line, also .gz; folders with domains and urls files, as UT1's"
+    )
+    deny_patterns: list[str] = Field([], description="regular expressions; an address in which one is found is excluded")
+    deny_extensions: list[str] = Field([], description="endings of paths to exclude, such as pdf")
+    allow_domains: list[str] = Field([], description="as deny_domains; where something is allowed, all other addresses are excluded")
+    allow_lists: list[str] = Field([], description="as deny_lists")
+    allow_patterns: list[str] = Field([], description="as deny_patterns")
+    media_types: list[PageMediaType] = Field(["text/html", "application/xhtml+xml", "text/plain"], description="types of pages to keep")
+    min_body_bytes: int = Field(0, ge=0, description="smallest decoded body, bytes")
+    max_body_bytes: int | None = Field(None, ge=0, description="largest decoded body, bytes; null: any up to crawl.limits.body_bytes")
+
+    @property
+    def names_addresses(self) -> bool:
+        """Whether there are domains or lists to look addresses up in."""
+        return any([self.deny_domains, self.deny_lists, self.allow_domains, self.allow_lists])
+
+    @field_validator("deny_patterns", "allow_patterns")
+    @classmethod
+    def _are_regular_expressions(cls, patterns: list[str]) -> list[str]:
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise PydanticCustomError(
+                    "no_pattern", "Input should be regular expressions ({problem})", {"problem": str(error)}
+                ) from error
+        return patterns
+
+    @field_validator("deny_extensions")
+    @classmethod
+    def _are_plain_extensions(cls, extensions: list[str]) -> list[str]:
+        return [extension.lower().removeprefix(".") for extension in extensions]
+
+
 class CrawlSettings(Section):
     """From WARC, WET and ARC files to documents."""
 
@@ -38,6 +84,7 @@ class CrawlSettings(Section):
     metadata: bool = Field(False, description="store title, day of publication and the main-content flag of each page")
     source: str = Field("commoncrawl", min_length=1, description="source name given to the documents")
     dump: str | None = Field(None, description="snapshot name given to the documents; null: the one in the path, if any")
+    select: SelectSettings = Field(SelectSettings(), description="which pages are read at all")
     languages: list[str] = Field([], description="languages whose texts are kept, ISO 639 codes such as en; []: all")
     min_language_score: float = Field(0.0, ge=0, le=1, description="lowest probability of its language with which a text is kept")
     links: list[str] = Field([], description="Reddit submission dumps (ndjson; .zst, .xz, .bz2, .gz); pages that they link to are webtext")
