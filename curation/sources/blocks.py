@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
-from typing import IO
 
 from curation.recipe import CrawlLimits
-from curation.sources.cursor import READ_BYTES, Cursor
+from curation.sources.cursor import READ_BYTES, Cursor, SeekableBytes
 from curation.sources.grammars import begins_record, find_record
 from curation.sources.members import LONGEST_MAGIC, SKIPPABLE_FRAME, DecodeError, Format, formats
 
@@ -46,16 +45,17 @@ class Block:
     suspect: str | None = None
 
 
-def is_compressed(stream: IO[bytes]) -> bool:
+def is_compressed(stream: SeekableBytes) -> bool:
     """Whether a file holds compressed members, as its content says.
 
     Where it begins with neither a member nor a record, what comes first within ``SNIFF_BYTES`` tells.
     """
     known = formats(stream)
     cursor = Cursor(stream, 0)
-    beginning = cursor.peek(SNIFF_BYTES)
+    beginning = cursor.peek(LONGEST_MAGIC)
     if _format_at(beginning, known) or SKIPPABLE_FRAME.match(beginning):
         return True
+    beginning = cursor.peek(SNIFF_BYTES)
     record = find_record(beginning)
     return _seek_member(cursor, known, len(beginning) if record is None else record)
 
@@ -91,16 +91,17 @@ def _holds_record(cursor: Cursor, kind: Format) -> bool:
     return begins_record(data)
 
 
-def plain_blocks(stream: IO[bytes], start: int) -> Iterator[Block]:
+def plain_blocks(stream: SeekableBytes, start: int) -> Iterator[Block]:
     """Blocks of an uncompressed file, from ``start`` on."""
     stream.seek(start)
     while data := stream.read(BLOCK_BYTES):
         yield Block(data)
 
 
-def member_blocks(stream: IO[bytes], start: int, limits: CrawlLimits) -> Iterator[Block]:
+def member_blocks(stream: SeekableBytes, start: int, limits: CrawlLimits) -> Iterator[Block]:
     """Blocks of the compressed members from file offset ``start`` on."""
     known = formats(stream)
+    like = known  # after damage, members of the format before it are looked for: another's can be the content of a page
     cursor = Cursor(stream, start)
     while cursor.peek(1) and not _only_padding(cursor):
         start = cursor.offset
@@ -108,14 +109,15 @@ def member_blocks(stream: IO[bytes], start: int, limits: CrawlLimits) -> Iterato
         if kind is None and _skip_frame(cursor, known):
             continue
         if kind:
+            like = [kind]
             last = yield from _member(cursor, kind, limits)
         else:
             last = Block(b"", start, broken=TRUNCATED_MEMBER if _begins_member(cursor.peek(LONGEST_MAGIC), known) else NO_MEMBER)
-        if last.broken is None or _ends_here(cursor, start, known, limits):
+        if last.broken is None or _ends_here(cursor, start, like, limits):
             yield last
             continue
         cursor.move_to(start + 1)
-        found = _seek_member(cursor, known)
+        found = _seek_member(cursor, like)
         # A damaged member can swallow all that follows; the file is cut short only if no member follows.
         yield replace(last, broken=ENDLESS_MEMBER) if found and last.broken == TRUNCATED_MEMBER else last
 

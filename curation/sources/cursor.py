@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import re
-from typing import IO
+from typing import Protocol
 
 READ_BYTES = 256 * 1024
 KEPT_BYTES = 128 * 1024  # bytes before the place that stay buffered
 
 
+class SeekableBytes(Protocol):
+    """What readers need of an open file."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes, at most ``size``; empty at the end of the file only."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to another place; returns it."""
+
+
 class Cursor:
     """A place in a seekable stream."""
 
-    def __init__(self, stream: IO[bytes], offset: int) -> None:
+    def __init__(self, stream: SeekableBytes, offset: int) -> None:
         self._stream = stream
         self._buffer = b""
         self._start = 0  # file offset of the buffer's first byte

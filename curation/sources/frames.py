@@ -15,6 +15,7 @@ from curation import storage
 from curation.errors import InputError
 from curation.recipe import CrawlLimits
 from curation.sources.blocks import TRUNCATED_MEMBER, is_compressed, member_blocks, plain_blocks
+from curation.sources.cursor import SeekableBytes
 from curation.sources.endings import LONG_RECORD, Follows, judge_end
 from curation.sources.grammars import ARC, EITHER, Grammar, declared_lengths, record_headers, separator
 from curation.sources.window import SHORT_RECORD, TRUNCATED_RECORD, Window
@@ -58,19 +59,25 @@ def read_frames(path: str, start: int, end: int | None, position: int, limits: C
     Raises:
         InputError: the file is missing, empty, or holds no record.
     """
-    with storage.open_binary(path) as stream, _errors_of(path):
+    with open_archive(path) as stream:
         yield from frames_of(stream, path, start, end, position, limits)
 
 
 @contextlib.contextmanager
-def _errors_of(path: str) -> Iterator[None]:
+def open_archive(path: str) -> Iterator[IO[bytes]]:
+    """Open a file for ``frames_of``; what fails while it is read names it.
+
+    Raises:
+        InputError: the file is missing or cannot be read.
+    """
     try:
-        yield
+        with storage.open_binary(path) as stream:
+            yield stream
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}; fetch it again or leave it out") from error
 
 
-def frames_of(stream: IO[bytes], path: str, start: int, end: int | None, position: int, limits: CrawlLimits) -> Iterator[Frame]:
+def frames_of(stream: SeekableBytes, path: str, start: int, end: int | None, position: int, limits: CrawlLimits) -> Iterator[Frame]:
     """As ``read_frames``, of an open file; ``path`` names it in errors.
 
     Raises:

@@ -11,9 +11,11 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 from isal import isal_zlib
+
+from curation.sources.cursor import SeekableBytes
 
 KIB = 1 << 10
 INFLATE_ERROR: Any = isal_zlib.error  # whose stub forgets that it is a class
@@ -69,7 +71,7 @@ class Format:
     new_decoder: Callable[[], Decoder]
 
 
-def formats(stream: IO[bytes]) -> list[Format]:
+def formats(stream: SeekableBytes) -> list[Format]:
     """The formats that members of a file can have. Its zstd dictionary, if it begins with one, is read."""
     dictionary = _zstd_dictionary(stream)
     return [
@@ -152,7 +154,7 @@ def _gzip_header_bytes(raw: bytes) -> int | None:
     return size if size <= len(raw) else None
 
 
-def _zstd_dictionary(stream: IO[bytes]) -> bytes:
+def _zstd_dictionary(stream: SeekableBytes) -> bytes:
     """The dictionary that a file begins with, in a skippable frame and perhaps compressed itself; empty if there is none."""
     import zstandard
 

@@ -1,22 +1,26 @@
 """How the inputs of a crawl are cut into work items: segments of files, on record boundaries.
 
-One pass over each file finds where its records begin, so that a segment never starts on bytes that
+One pass over each file hashes it and finds where its records begin, so that a segment never starts on bytes that
 only look like a record. Segments depend on the file alone, never on the number of workers.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
+from array import array
 from dataclasses import dataclass, replace
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curation import storage
 from curation.errors import InputError
 from curation.ids import hash_id
 from curation.recipe import MIB, CrawlLimits
-from curation.sources.frames import Frame, read_frames
+from curation.sources.cursor import READ_BYTES
+from curation.sources.frames import Frame, frames_of, open_archive
 
 PAGE_TYPES = ("response", "conversion")  # record types that can become documents
 SEGMENTS_PER_FILE = 16  # our choice: enough for the cores of one machine to share one file
@@ -56,27 +60,63 @@ def plan_file(path: str, limits: CrawlLimits) -> FilePlan:
     """Read a file once and cut it into segments.
 
     Raises:
-        InputError: the file is missing, empty, or holds no WARC record.
+        InputError: the file is missing, empty, or holds no record.
     """
     try:
         path.encode()
     except UnicodeEncodeError as error:
         raise InputError(f"the name of {path!a} is no UTF-8, so no document can name its file; rename it") from error
-    stored = storage.hash_file(path)
-    target = min(max(stored.bytes // SEGMENTS_PER_FILE, MIN_SEGMENT_BYTES), MAX_SEGMENT_BYTES)
-    segments: list[Segment] = []
-    start, position, pages = 0, 0, 0
-    id_hashes: list[int] = []
-    for frame in read_frames(path, 0, None, 0, limits):
-        if frame.file_offset is not None and frame.file_offset - start >= target:
-            segments.append(Segment(path, start, frame.file_offset, position, pages))
-            start, position, pages = frame.file_offset, frame.position, 0
-        record_id = page_record_id(frame)
-        if record_id is not None:
-            pages += 1
-            id_hashes.append(hash_id(record_id))
-    segments.append(Segment(path, start, None, position, pages))
-    return FilePlan(path, stored.bytes, stored.sha256, segments, np.array(id_hashes, dtype=np.uint64))
+    with open_archive(path) as stream:
+        hashed = _HashedStream(stream)
+        size = stream.seek(0, os.SEEK_END)
+        target = min(max(size // SEGMENTS_PER_FILE, MIN_SEGMENT_BYTES), MAX_SEGMENT_BYTES)
+        segments: list[Segment] = []
+        start, position, pages = 0, 0, 0
+        id_hashes = array("Q")
+        for frame in frames_of(hashed, path, 0, None, 0, limits):
+            if frame.file_offset is not None and frame.file_offset - start >= target:
+                segments.append(Segment(path, start, frame.file_offset, position, pages))
+                start, position, pages = frame.file_offset, frame.position, 0
+            record_id = page_record_id(frame)
+            if record_id is not None:
+                pages += 1
+                id_hashes.append(hash_id(record_id))
+        segments.append(Segment(path, start, None, position, pages))
+        return FilePlan(path, size, hashed.sha256(), segments, np.array(id_hashes, dtype=np.uint64))
+
+
+class _HashedStream:
+    """A stream whose bytes are hashed as they are read, each once and in order, wherever the reader goes."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._digest = hashlib.sha256()
+        self._hashed = 0  # bytes from the beginning
+        self._place = 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._place = self._stream.seek(offset, whence)
+        return self._place
+
+    def read(self, size: int = -1) -> bytes:
+        if self._place > self._hashed:
+            self._hash_up_to(self._place)
+        data = self._stream.read(size)
+        self._digest.update(memoryview(data)[max(0, self._hashed - self._place) :])
+        self._place += len(data)
+        self._hashed = max(self._hashed, self._place)
+        return data
+
+    def _hash_up_to(self, end: int | None) -> None:
+        self._stream.seek(self._hashed)
+        while block := self._stream.read(READ_BYTES if end is None else min(READ_BYTES, end - self._hashed)):
+            self._digest.update(block)
+            self._hashed += len(block)
+
+    def sha256(self) -> str:
+        """sha256 of the whole stream in hex."""
+        self._hash_up_to(None)
+        return self._digest.hexdigest()
 
 
 def page_record_id(frame: Frame) -> str | None:
