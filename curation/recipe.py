@@ -99,21 +99,36 @@ class FilterSettings(Section):
 
     positives: list[str] = Field([], description="curated texts: JSONL, Parquet, .txt or .md, also .gz and .zst; globs and folders")
     positive_source: str = Field("curated", min_length=1, description="source name under which the curated texts join the corpus")
-    model: str | None = Field(None, description="trained fastText model to use; null: train one from positives and raw pages")
-    keep_rule: Literal["pareto", "threshold", "none"] = Field(
-        "pareto", description="pareto: keep if draw > 1 - score (GPT-3); threshold: if score >= threshold; none: keep all"
+    model: str | None = Field(
+        None, description="folder of a model made by `filter train`, or a fastText file; null: train one from positives and raw pages"
+    )
+    positive_label: str = Field("__label__positive", min_length=1, description="label of the positive class in a fastText file of others")
+    classifier: Literal["fasttext", "hashing_lr"] = Field(
+        "fasttext", description="fasttext: words and word n-grams; hashing_lr: GPT-3's Spark features and logistic regression"
+    )
+    class_ratio: float = Field(1.0, gt=0, le=100, description="raw documents for each curated text in training; the scores' prior")
+    folds: int = Field(5, ge=2, le=20, description="models trained, each without the sites that it scores")
+    keep_rule: Literal["pareto", "threshold", "top_fraction", "none"] = Field(
+        "pareto",
+        description="pareto: keep if draw > 1 - score (GPT-3); threshold: if score >= threshold; "
+        "top_fraction: the best share of the raw documents; none: keep all",
     )
     alpha: float = Field(9.0, gt=0, description="shape of the Lomax law of the draw (GPT-3, appendix A)")
+    fit_alpha: bool = Field(
+        False, description="choose alpha so that the kept scores are distributed like the curated texts' (GPT-3, appendix A)"
+    )
     threshold: float = Field(0.5, ge=0, le=1, description="lowest score kept by keep_rule threshold")
-    word_ngrams: int = Field(2, ge=1, le=5, description="longest word n-gram that is a feature")
-    dimension: int = Field(16, ge=1, le=1000, description="width of the fastText embeddings")
-    epochs: int = Field(10, ge=1, le=1000, description="passes over the training documents")
-    learning_rate: float = Field(1.0, gt=0, description="initial learning rate of fastText")
-    buckets: int = Field(1 << 18, ge=1, le=1 << 30, description="hash buckets for word n-grams")
+    top_fraction: float = Field(0.1, ge=0, le=1, description="share of the scored raw documents kept by keep_rule top_fraction")
+    word_ngrams: int = Field(2, ge=1, le=5, description="fasttext: longest word n-gram that is a feature")
+    dimension: int = Field(16, ge=1, le=1000, description="fasttext: width of the embeddings")
+    epochs: int = Field(10, ge=1, le=1000, description="fasttext: passes over the training documents")
+    learning_rate: float = Field(1.0, gt=0, description="fasttext: initial learning rate")
+    buckets: int = Field(1 << 18, ge=1, le=1 << 30, description="fasttext: hash buckets for word n-grams")
+    l2: float = Field(1e-6, ge=0, description="hashing_lr: weight of half the squared weights beside the mean loss")
+    spark: Literal[2, 3] = Field(3, description="hashing_lr: version of Spark whose MurmurHash3 is used (SPARK-23381)")
     min_words: int = Field(5, ge=1, description="documents with fewer words are removed unscored")
     max_words: int = Field(1000, ge=1, description="words of a document that training and scoring look at, from its beginning")
     max_training_documents: int = Field(200_000, ge=2, description="most documents of each class used in training")
-    holdout_fraction: float = Field(0.1, gt=0, lt=1, description="share of the labelled documents held out to measure the classifier")
 
 
 class DedupSettings(Section):

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 DECISION_SCORE = 0.5  # documents scored this or more count as found, in precision and recall
 DIGITS = 6
+BANDS = 10  # of equal numbers of documents, within which lengths count as equal; our choice
 
 
 def area_under_curve(positive: npt.ArrayLike, negative: npt.ArrayLike) -> float:
@@ -20,6 +21,22 @@ def area_under_curve(positive: npt.ArrayLike, negative: npt.ArrayLike) -> float:
     below = np.searchsorted(negative, positive, side="left")
     below_or_equal = np.searchsorted(negative, positive, side="right")
     return float((below + below_or_equal).sum() / (2 * len(positive) * len(negative)))
+
+
+def area_within_bands(scores: npt.ArrayLike, positive: npt.ArrayLike, lengths: npt.ArrayLike) -> float | None:
+    """``area_under_curve`` over pairs of about equal length only: both in one tenth of the lengths; None if there is no such pair.
+
+    What is left of a classifier that knows nothing but length is 0.5.
+    """
+    scores, positive, lengths = np.asarray(scores), np.asarray(positive), np.asarray(lengths)
+    order = np.argsort(lengths, kind="stable")
+    won, pairs = 0.0, 0
+    for band in np.array_split(order, BANDS):
+        ours, theirs = scores[band[positive[band]]], scores[band[~positive[band]]]
+        if len(ours) and len(theirs):
+            won += area_under_curve(ours, theirs) * len(ours) * len(theirs)
+            pairs += len(ours) * len(theirs)
+    return won / pairs if pairs else None
 
 
 def measure(positive: npt.ArrayLike, negative: npt.ArrayLike) -> dict[str, Any]:

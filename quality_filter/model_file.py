@@ -1,4 +1,4 @@
-"""Is this a whole fastText classifier? Read its structure before the library does.
+"""Is this a whole fastText classifier, and where is what in it? Read its structure before the library does.
 
 The library believes every number in the file: a truncated model ends the process (SIGFPE), asks for
 terabytes, or scores with weights that were never there. The format is fastText's, version 12: magic
@@ -8,6 +8,7 @@ and version, arguments, dictionary, then for input and output a flag and a matri
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,6 +19,7 @@ VERSION = 12
 ARGUMENTS = struct.Struct("<12id")
 DIMENSION, WORD_NGRAMS, LOSS, KIND, BUCKETS, LONGEST_SUBWORD = 0, 5, 6, 7, 8, 10  # places among the arguments
 SUPERVISED = 3  # a kind
+SOFTMAX = 3  # a loss
 LOSSES = range(1, 5)  # hierarchical softmax, negative sampling, softmax, one against all
 LARGEST_COUNT = 10**15  # of a label: fastText's infinity, where it builds the tree of hierarchical softmax
 DICTIONARY = struct.Struct("<3i2q")  # entries, words, labels, tokens, n-grams left by pruning (-1: never pruned)
@@ -27,6 +29,22 @@ MATRIX = struct.Struct("<2q")  # rows, columns
 CODE_BYTES = struct.Struct("<i")
 QUANTIZER = struct.Struct("<4i")  # dimension, parts, dimension of a part, of the last part
 CENTROIDS = 256  # per part
+
+
+@dataclass(frozen=True)
+class ModelLayout:
+    """What a model holds. ``words`` in the order of their rows; ``input_place`` and ``output_place``: offset of the first
+    weight of each dense matrix (32-bit floats, a row a feature or label), None where it is quantized."""
+
+    labels: list[str]
+    words: list[bytes]
+    dimension: int
+    word_ngrams: int
+    buckets: int
+    loss: int
+    longest_subword: int
+    input_place: int | None
+    output_place: int | None
 
 
 class _Cursor:
@@ -60,11 +78,11 @@ class _Cursor:
 
 
 def _refusal(name: str, why: str) -> InputError:
-    return InputError(f"{name} cannot be used as a classifier: {why}; give a supervised fastText model or let the stage train one")
+    return InputError(f"{name} cannot be used as a classifier: {why}; give a model of `filter train` or a supervised fastText model")
 
 
-def check_model(content: bytes, name: str, label: str) -> None:
-    """Accept a complete supervised fastText model that knows ``label``; dense or quantized.
+def read_layout(content: bytes, name: str, label: str) -> ModelLayout:
+    """Layout of a complete supervised fastText model that knows ``label``; dense or quantized.
 
     Raises:
         InputError: it is something else, or damaged; ``name`` and the reason are in the message.
@@ -87,19 +105,30 @@ def check_model(content: bytes, name: str, label: str) -> None:
     labels, words, pruned = _read_dictionary(cursor)
     if label not in labels:
         raise _refusal(name, f"it has no label {label}; its labels are {', '.join(labels[:5]) or 'none'}")
-    features = words + (arguments[BUCKETS] if pruned is None else pruned)
-    input_quantized = _pass_matrix(cursor, features, arguments[DIMENSION])
-    output_quantized = _pass_matrix(cursor, len(labels), arguments[DIMENSION])
-    if not input_quantized and (output_quantized or pruned is not None):  # the library would read the rest as dense
+    features = len(words) + (arguments[BUCKETS] if pruned is None else pruned)
+    input_place = _pass_matrix(cursor, features, arguments[DIMENSION])
+    output_place = _pass_matrix(cursor, len(labels), arguments[DIMENSION])
+    if input_place is not None and (output_place is None or pruned is not None):  # the library would read the rest as dense
         raise _refusal(name, "it is quantized in part only")
     if cursor.place != len(content):
         raise _refusal(name, f"{len(content) - cursor.place} bytes follow its end")
+    return ModelLayout(
+        labels,
+        words,
+        arguments[DIMENSION],
+        arguments[WORD_NGRAMS],
+        arguments[BUCKETS],
+        arguments[LOSS],
+        arguments[LONGEST_SUBWORD],
+        input_place,
+        output_place,
+    )
 
 
-def _read_dictionary(cursor: _Cursor) -> tuple[list[str], int, int | None]:
-    """The labels, the count of words, and that of n-grams left by pruning (None: never pruned)."""
+def _read_dictionary(cursor: _Cursor) -> tuple[list[str], list[bytes], int | None]:
+    """The labels, the words, and the count of n-grams left by pruning (None: never pruned)."""
     entries, words, labels, _, pruned = cursor.read(DICTIONARY)
-    names, kinds = [], []
+    names, known_words, kinds = [], [], []
     for _ in range(entries):
         word = cursor.read_word()
         count, kind = cursor.read(ENTRY)
@@ -108,15 +137,17 @@ def _read_dictionary(cursor: _Cursor) -> tuple[list[str], int, int | None]:
             names.append(_decode(word, cursor.name))
             if not 0 <= count < LARGEST_COUNT:
                 raise _refusal(cursor.name, f"its label {names[-1]} has the count {count}")
+        else:
+            known_words.append(word)
     # The library takes an entry's place for its row, so words come first.
     if entries != words + labels or min(words, labels) < 0 or kinds != [0] * words + [1] * labels:
         raise _refusal(cursor.name, "its dictionary contradicts itself")
     if pruned < 0:
-        return names, words, None
+        return names, known_words, None
     rows = np.frombuffer(cursor.content, PRUNED, pruned, cursor.skip(PRUNED.itemsize * pruned))["row"]
     if not ((rows >= 0) & (rows < pruned)).all():
         raise _refusal(cursor.name, "an n-gram that pruning left has no row")
-    return names, words, pruned
+    return names, known_words, pruned
 
 
 def _decode(word: bytes, name: str) -> str:
@@ -126,8 +157,8 @@ def _decode(word: bytes, name: str) -> str:
         raise _refusal(name, f"its label {word!r:.80} is no UTF-8") from error
 
 
-def _pass_matrix(cursor: _Cursor, expected_rows: int, dimension: int) -> bool:
-    """Whether the matrix of this shape is quantized, after passing over it."""
+def _pass_matrix(cursor: _Cursor, expected_rows: int, dimension: int) -> int | None:
+    """Where the weights of a matrix of this shape begin, after passing over it; None if it is quantized."""
     quantized = cursor.read_flag()
     normalised = quantized and cursor.read_flag()
     rows, columns = cursor.read(MATRIX)
@@ -143,9 +174,8 @@ def _pass_matrix(cursor: _Cursor, expected_rows: int, dimension: int) -> bool:
         if normalised:
             cursor.skip(rows)
             _pass_quantizer(cursor, 1)
-    else:
-        _pass_weights(cursor, rows * columns)
-    return quantized
+        return None
+    return _pass_weights(cursor, rows * columns)
 
 
 def _pass_quantizer(cursor: _Cursor, expected_dimension: int) -> int:
@@ -158,6 +188,9 @@ def _pass_quantizer(cursor: _Cursor, expected_dimension: int) -> int:
     return parts
 
 
-def _pass_weights(cursor: _Cursor, count: int) -> None:
-    if not np.isfinite(np.frombuffer(cursor.content, "<f4", count, cursor.skip(4 * count))).all():
+def _pass_weights(cursor: _Cursor, count: int) -> int:
+    """Where they begin."""
+    place = cursor.skip(4 * count)
+    if not np.isfinite(np.frombuffer(cursor.content, "<f4", count, place)).all():
         raise _refusal(cursor.name, "it holds weights that are no numbers")
+    return place

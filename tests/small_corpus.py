@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -47,9 +48,7 @@ class SmallCorpus:
         return storage.commit_bytes(str(self.run / name), content).path
 
     def scratch(self) -> str:
-        folder = self.run / "scratch"
-        folder.mkdir(parents=True)
-        return str(folder)
+        return tempfile.mkdtemp(dir=self.run)
 
     def progress(self, message: str) -> None:
         pass

@@ -41,13 +41,19 @@ def render_page(facts: RunFacts, title: str) -> bytes:
         "<footer><p>Made by crawl2gpt from what the stages of the run have committed. The whole life of any document: "
         "<code>python cli.py explain URL_OR_ID --run RUN</code></p></footer>",
     ]
-    return "\n".join([_head(title), *body, "</body></html>\n"]).encode()
+    return "\n".join([page_head(title), *body, page_end()]).encode()
 
 
-def _head(title: str) -> str:
+def page_head(title: str) -> str:
+    """What every page of ours begins with: it may load and run nothing."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="no-referrer">\n'
         f'<title>{visible(title)}</title><link rel="icon" href="data:,">\n<style>{STYLE}</style></head>\n<body>'
     )
+
+
+def page_end() -> str:
+    """What every page of ours ends with."""
+    return "</body></html>\n"

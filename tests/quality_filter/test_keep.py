@@ -5,11 +5,14 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from curation.draws import draw_uniform
-from quality_filter.keep import keeps_by_draw, lomax_draw
+from curation.recipe import FilterSettings
+from quality_filter.keep import KeepRule, best_of, fit_alpha, keeps, keeps_by_draw, lomax_draw, tie_key
 
-IDS = [f"document-{number}" for number in range(60_000)]
+IDS = [f"document-{number}" for number in range(100_000)]
 
 
 def test_draw_is_the_inverse_distribution_function_of_a_keyed_hash() -> None:
@@ -55,3 +58,58 @@ def test_seeds_and_purposes_are_independent() -> None:
     one = np.array([draw_uniform(1, "keep", document_id) for document_id in IDS[:20_000]])
     for other in ([draw_uniform(2, "keep", i) for i in IDS[:20_000]], [draw_uniform(1, "holdout", i) for i in IDS[:20_000]]):
         assert abs(np.corrcoef(one, other)[0, 1]) < 4 / 20_000**0.5
+
+
+def test_chi_square_of_the_pareto_law_over_100_000_ids() -> None:
+    """20 cells of equal probability under P(draw > x) = (1 + x)^-9: the statistic stays below the 0.1 % point of chi-square(19)."""
+    edges = [(1 - cell / 20) ** (-1 / 9) - 1 for cell in range(20)] + [math.inf]
+    counts = np.histogram([lomax_draw(7, document_id, 9.0) for document_id in IDS], edges)[0]
+    assert counts.sum() == len(IDS)
+    assert ((counts - 5000) ** 2 / 5000).sum() < 43.82
+
+
+def test_rules_and_what_they_tell() -> None:
+    rule = KeepRule("threshold", 0, threshold=0.6)
+    assert rule.judge("a", 0.6) == (True, {"score": 0.6, "threshold": 0.6})
+    assert not rule.judge("a", 0.59)[0]
+    kept, detail = KeepRule("pareto", 3, alpha=3.0).judge("a", 0.4)
+    assert detail == {"score": 0.4, "draw": lomax_draw(3, "a", 3.0), "needed": 0.6}
+    assert kept is (detail["draw"] > 0.6)
+    assert KeepRule("none", 0).judge("a", 0.0)[0]
+    settings = FilterSettings(keep_rule="threshold", threshold=0.5)
+    assert keeps(settings, 0, "a", 0.5) and not keeps(settings, 0, "a", 0.49)
+    assert [keeps(FilterSettings(), 5, each, 0.7) for each in IDS[:500]] == [lomax_draw(5, each, 9.0) > 1 - 0.7 for each in IDS[:500]]
+
+
+SCORES = st.lists(st.sampled_from([0.0, 1e-300, 0.25, 0.25 + 2**-54, 0.5, 1.0]) | st.floats(0, 1), max_size=40)
+
+
+@given(SCORES, st.floats(0, 1), st.integers(1, 7))
+def test_top_fraction_keeps_exactly_the_best(scores: list[float], fraction: float, size: int) -> None:
+    ids = [f"d{number}" for number in range(len(scores))]
+    ties = [tie_key(1, document_id) for document_id in ids]
+    last = best_of(
+        lambda: (
+            (np.array(scores[start : start + size]), np.array(ties[start : start + size], np.uint64))
+            for start in range(0, len(scores), size)
+        ),
+        fraction,
+    )
+    rule = KeepRule("top_fraction", 1, last_kept=last)
+    kept = {document_id for document_id, score in zip(ids, scores, strict=True) if rule.judge(document_id, score)[0]}
+    best = sorted(zip(ids, scores, ties, strict=True), key=lambda row: (-row[1], row[2]))
+    assert kept == {document_id for document_id, _, _ in best[: math.floor(fraction * len(scores))]}
+
+
+@pytest.mark.parametrize("alpha", [2.0, 9.0, 20.0])
+def test_fit_alpha_finds_the_alpha_that_made_a_sample(alpha: float) -> None:
+    generator = np.random.default_rng(4)
+    raw = generator.random(40_000)
+    kept = raw[generator.pareto(alpha, len(raw)) > 1 - raw]
+    assert fit_alpha(generator.random(40_000), kept) == pytest.approx(alpha, rel=0.1)
+
+
+def test_fit_alpha_stays_in_its_range() -> None:
+    low, high = np.full(100, 0.1), np.full(100, 0.9)
+    assert 0.09 < fit_alpha(np.concatenate([low, high]), high) < 101
+    assert 0.09 < fit_alpha(high, low) < 101

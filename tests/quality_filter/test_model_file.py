@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import fasttext
+import numpy as np
 import pytest
 
 from curation.errors import InputError
-from quality_filter.classifier import NEGATIVE, POSITIVE
-from quality_filter.model_file import check_model
+from quality_filter.fasttext_model import NEGATIVE, POSITIVE
+from quality_filter.model_file import read_layout
 
 # Places of fastText's format 12: magic and version, twelve integers and a double, then the dictionary's sizes.
 DIMENSION, WORD_NGRAMS, LOSS, BUCKETS, LONGEST_SUBWORD = (8 + 4 * place for place in (0, 5, 6, 8, 10))
@@ -46,7 +47,21 @@ def patched(model: bytes, place: int, layout: str, value: int) -> bytes:
 
 @pytest.mark.parametrize("loss", ["hs", "ns", "softmax", "ova"])
 def test_every_loss_passes(lines: Path, loss: str) -> None:
-    check_model(build(lines, loss=loss), "m", POSITIVE)
+    read_layout(build(lines, loss=loss), "m", POSITIVE)
+
+
+def test_layout_equals_what_the_library_says(lines: Path) -> None:
+    model = build(lines, wordNgrams=2, bucket=1000)
+    layout = read_layout(model, "m", POSITIVE)
+    peer = fasttext.load_model(str(lines.with_suffix(".bin")))
+    assert [word.decode() for word in layout.words] == peer.get_words()
+    assert layout.labels == peer.get_labels()
+    assert (layout.dimension, layout.word_ngrams, layout.buckets) == (4, 2, 1000)
+    assert layout.input_place is not None and layout.output_place is not None
+    inputs = np.frombuffer(model, "<f4", peer.get_input_matrix().size, layout.input_place)
+    outputs = np.frombuffer(model, "<f4", peer.get_output_matrix().size, layout.output_place)
+    assert (inputs.reshape(-1, 4) == peer.get_input_matrix()).all()
+    assert (outputs.reshape(-1, 4) == peer.get_output_matrix()).all()
 
 
 @pytest.mark.parametrize(
@@ -62,7 +77,7 @@ def test_every_loss_passes(lines: Path, loss: str) -> None:
     ],
 )
 def test_every_shape_passes(lines: Path, options: dict[str, Any]) -> None:
-    check_model(build(lines, **options), "m", POSITIVE)
+    read_layout(build(lines, **options), "m", POSITIVE)
 
 
 @pytest.mark.parametrize(
@@ -83,13 +98,13 @@ def test_every_shape_passes(lines: Path, options: dict[str, Any]) -> None:
 def test_a_header_that_the_matrices_contradict_is_refused(lines: Path, place: int, layout: str, value: int, reason: str) -> None:
     model = build(lines, wordNgrams=2, bucket=1000)
     with pytest.raises(InputError, match=reason):
-        check_model(patched(model, place, layout, value), "m", POSITIVE)
+        read_layout(patched(model, place, layout, value), "m", POSITIVE)
 
 
 @pytest.mark.parametrize(("place", "value"), [(WORD_NGRAMS, 2), (WORD_NGRAMS, -1), (LONGEST_SUBWORD, 3), (LONGEST_SUBWORD, -1)])
 def test_ngrams_without_buckets_are_refused(lines: Path, place: int, value: int) -> None:
     with pytest.raises(InputError, match="0 buckets for its n-grams"):
-        check_model(patched(build(lines), place, "<i", value), "m", POSITIVE)
+        read_layout(patched(build(lines), place, "<i", value), "m", POSITIVE)
 
 
 def test_a_pruned_ngram_without_a_row_is_refused(lines: Path) -> None:
@@ -99,10 +114,10 @@ def test_a_pruned_ngram_without_a_row_is_refused(lines: Path) -> None:
     end = model.rindex(b"__label__")  # the last entry: its name and NUL, count and kind
     last_row = model.index(b"\0", end) + 1 + 9 + 8 * left - 4
     with pytest.raises(InputError, match="has no row"):
-        check_model(patched(model, last_row, "<i", left), "m", POSITIVE)
+        read_layout(patched(model, last_row, "<i", left), "m", POSITIVE)
 
 
 def test_labels_that_the_library_cannot_hand_over_are_refused(lines: Path) -> None:
     model = build(lines)
     with pytest.raises(InputError, match="is no UTF-8"):
-        check_model(patched(model, model.index(NEGATIVE.encode()) + 12, "<B", 0xFF), "m", POSITIVE)
+        read_layout(patched(model, model.index(NEGATIVE.encode()) + 12, "<B", 0xFF), "m", POSITIVE)
