@@ -1,32 +1,36 @@
-"""MurmurHash3_x86_32 for compiled code. Imports numba: import this module where it is used."""
+"""MurmurHash3_x86_32 for compiled code: a standard that will not change, so kernels of other modules may call it.
+
+Imports numba: import this module where it is used.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from curation.kernels import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def rotate(value: Any, bits: Any) -> Any:
     """The 32-bit value turned left."""
     return np.uint32(np.uint32(value << bits) | np.uint32(value >> (32 - bits)))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def scramble(block: Any) -> Any:
     """What a block of four bytes is multiplied and turned into before it is mixed in."""
     return np.uint32(rotate(np.uint32(block * np.uint32(0xCC9E2D51)), 15) * np.uint32(0x1B873593))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mix(value: Any, block: Any) -> Any:
     """The state after a block."""
     return np.uint32(rotate(np.uint32(value ^ scramble(block)), 13) * np.uint32(5) + np.uint32(0xE6546B64))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def finalise(value: Any) -> Any:
     """The 32-bit finaliser, a bijection."""
     value = np.uint32(value ^ (value >> 16))
@@ -36,7 +40,7 @@ def finalise(value: Any) -> Any:
     return np.uint32(value ^ (value >> 16))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mix_blocks(data: Any, start: Any, end: Any, seed: Any) -> Any:
     """The state after all whole blocks of ``data[start:end]`` (uint8, little-endian)."""
     value = np.uint32(seed)
@@ -51,7 +55,7 @@ def mix_blocks(data: Any, start: Any, end: Any, seed: Any) -> Any:
     return value
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def murmur3(data: Any, start: Any, end: Any, seed: Any) -> Any:
     """MurmurHash3_x86_32 of ``data[start:end]`` (uint8)."""
     value = mix_blocks(data, start, end, seed)

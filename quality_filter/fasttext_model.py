@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from curation.errors import InputError, UsageError
+from curation.kernels import kernel
 from curation.recipe import FilterSettings
 from quality_filter.linear import Features, LinearModel, Model
 from quality_filter.model_file import SOFTMAX, ModelLayout, read_layout
@@ -100,7 +100,7 @@ def _as_linear(content: bytes, layout: ModelLayout, label: str, input_place: int
     return LinearModel(weights, 0.0, True, FastTextExtractor(layout.words, layout.word_ngrams, buckets))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _project(embeddings: Any, direction: Any) -> Any:
     """Each row times the direction: added in a fixed order, as no matrix library promises."""
     weights = np.zeros(len(embeddings), np.float64)
@@ -137,7 +137,7 @@ class FastTextExtractor:
         )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _hash(data: Any, start: Any, end: Any) -> Any:
     value = np.uint32(FNV_OFFSET)
     for place in range(start, end):
@@ -148,7 +148,7 @@ def _hash(data: Any, start: Any, end: Any) -> Any:
     return value
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _build_table(blob: Any, places: Any) -> Any:
     """A table from hash to word, linear probing, at most half full; and the hash of each word."""
     words = len(places) - 1
@@ -166,7 +166,7 @@ def _build_table(blob: Any, places: Any) -> Any:
     return slots, hashes
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _find_word(data: Any, start: Any, end: Any, value: Any, blob: Any, places: Any, slots: Any, hashes: Any) -> Any:
     """Row of a word, or ``FREE`` if the model does not know it."""
     slot = np.int64(value) & (len(slots) - 1)
@@ -187,7 +187,7 @@ def _find_word(data: Any, start: Any, end: Any, value: Any, blob: Any, places: A
 _LINE_END = np.frombuffer(b"</s>", np.uint8)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _find_features(
     content: Any, line_bounds: Any, tokens: Any, blob: Any, places: Any, slots: Any, hashes: Any, word_ngrams: Any, buckets: Any
 ) -> Any:

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from curation.errors import InputError
+from curation.kernels import kernel
 from curation.murmur3 import finalise, mix, mix_blocks, murmur3
 from curation.recipe import FilterSettings
 from quality_filter.linear import Features, LinearModel
@@ -90,7 +90,7 @@ class HashingExtractor:
         return Features(rows, bounds, firsts, np.ones(len(rows), np.int32))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def spark2_murmur3(data: Any, start: Any, end: Any, seed: Any) -> Any:
     """What Spark 2 computed for ``data[start:end]`` (uint8): the bytes behind the last block are blocks, and signed."""
     value = mix_blocks(data, start, end, seed)
@@ -102,7 +102,7 @@ def spark2_murmur3(data: Any, start: Any, end: Any, seed: Any) -> Any:
     return finalise(np.uint32(value ^ np.uint32(end - start)))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _hash_terms(content: Any, line_bounds: Any, features: Any, spark: Any) -> Any:
     """Split as Java does: at each single white-space character, empty terms at the end left out."""
     documents = len(line_bounds) - 1
@@ -130,7 +130,7 @@ def _hash_terms(content: Any, line_bounds: Any, features: Any, spark: Any) -> An
     return rows[:written].copy(), bounds, firsts[:written].copy()
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count(rows: Any, bounds: Any) -> Any:
     """Distinct rows of each document, ascending, and how often each occurs."""
     distinct, counts = np.empty(len(rows), np.int32), np.empty(len(rows), np.float64)
@@ -148,7 +148,7 @@ def _count(rows: Any, bounds: Any) -> Any:
     return distinct[:written].copy(), counts[:written].copy(), new_bounds
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _logistic_loss(point: Any, rows: Any, counts: Any, bounds: Any, labels: Any, l2: Any, gradient: Any) -> Any:
     """Loss at the point (weights, then bias); adds its gradient to ``gradient``."""
     features, documents = len(point) - 1, len(labels)

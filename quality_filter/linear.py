@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from curation.kernels import kernel
 from quality_filter.text import Lines
 
 
@@ -86,7 +86,7 @@ class FeatureExtractor(Protocol):
         ...
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _margins(rows: Any, bounds: Any, weights: Any, bias: Any, mean: Any) -> Any:
     margins = np.empty(len(bounds) - 1, np.float64)
     for document in range(len(margins)):

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from curation.kernels import kernel
 from curation.scripts import SPACELESS_SCRIPTS
 
 LABEL_PREFIX = "__label__"
@@ -99,7 +99,7 @@ def _character_classes() -> npt.NDArray[np.uint8]:
     return classes
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _normalise(data: Any, offsets: Any, max_words: Any, classes: Any) -> Any:
     documents = len(offsets) - 1
     # The longest growth: a lone letter of three bytes gets a space, a line its end, a label becomes no longer.
@@ -151,7 +151,7 @@ def _normalise(data: Any, offsets: Any, max_words: Any, classes: Any) -> Any:
     return content[:written].copy(), bounds, words
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _end_word(content: Any, begun: Any, written: Any, room: Any) -> Any:
     """Make the word harmless and write a space after it: (where the next begins, words it has become)."""
     count = 0
@@ -172,7 +172,7 @@ def _end_word(content: Any, begun: Any, written: Any, room: Any) -> Any:
     return written + 1, count + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _starts_with(content: Any, start: Any, end: Any, prefix: Any) -> Any:
     if end - start < len(prefix):
         return False
