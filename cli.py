@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return explain(options) if options.command == "explain" else verify(options)
             if getattr(options, "action", None):
                 return list_clusters(options) if options.action == "clusters" else merge_indexes(options)
-            return execute(options, signals)
+            return list_snapshots(options) if getattr(options, "list_snapshots", False) else execute(options, signals)
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -93,7 +94,8 @@ def build_parser() -> argparse.ArgumentParser:
         if name == "run":
             command.add_argument("recipe", metavar="RECIPE.yaml", help="the recipe to run")
         if name in ("crawl", "run"):
-            command.add_argument("files", nargs="*", metavar="FILES", help="WARC, WET or ARC files: paths, globs, folders, fsspec URLs")
+            command.add_argument("inputs", nargs="*", metavar="FILES", help="WARC, WET or ARC files: paths, globs, folders, URLs")
+            _add_input_options(command)
         if name == "dedup":
             help_text = (
                 "clusters: list the largest (--limit N, default 20); merge: add the indexes named by --input to the one of --against"
@@ -101,11 +103,23 @@ def build_parser() -> argparse.ArgumentParser:
             command.add_argument("action", nargs="?", choices=("clusters", "merge"), metavar="clusters|merge", help=help_text)
         if name == "run":
             command.add_argument("--run", metavar="RUN", help="folder of the run (default: runs/NAME of the recipe)")
+        elif name == "crawl":
+            command.add_argument("--run", metavar="RUN", help="folder of the run, or an fsspec URL")
+            command.add_argument("--list-snapshots", action="store_true", help="print Common Crawl's snapshots, newest first, and end")
         else:
             command.add_argument("--run", metavar="RUN", required=name != "dedup", help="folder of the run, or an fsspec URL")
         if name not in ("explain", "verify"):
             _add_stage_options(command, name)
     return parser
+
+
+def _add_input_options(command: argparse.ArgumentParser) -> None:
+    """Files of Common Crawl; each option sets the value of the recipe that has its name."""
+    command.add_argument("--snapshot", metavar="ID", help="read files of this snapshot of Common Crawl, such as CC-MAIN-2024-22")
+    command.add_argument("--paths", nargs="+", action="extend", metavar="LIST", help="read the files in these lists, such as warc.paths.gz")
+    command.add_argument("--files", metavar="A:B", help="only these files of the lists: a Python slice, or one number; the first is 0")
+    command.add_argument("--sample", type=_positive, metavar="N", help="only N of these files, drawn at random by the recipe's seed")
+    command.add_argument("--kind", choices=("warc", "wet"), help="which files of a snapshot: warc, pages; wet, their plain text")
 
 
 def _add_stage_options(command: argparse.ArgumentParser, name: str) -> None:
@@ -143,16 +157,17 @@ def execute(options: argparse.Namespace, signals: StopSignals) -> int:
     from curation.recipe_file import load_recipe, recipe_yaml
     from curation.runner import RunContext
 
-    if options.command == "dedup" and options.run is None:
-        raise UsageError("the following arguments are required: --run; see crawl2gpt dedup --help")
+    if options.command in ("crawl", "dedup") and options.run is None:
+        raise UsageError(f"the following arguments are required: --run; see crawl2gpt {options.command} --help")
     if options.command == "run" and options.run is None:
         options.run = os.path.join("runs", os.path.splitext(os.path.basename(options.recipe))[0])
     own_recipe = storage.join(options.run, "recipe.yaml")
     if options.recipe is None and storage.exists(own_recipe):
         options.recipe = own_recipe  # what the run was begun with
-    recipe = load_recipe(options.recipe, options.set)
-    if getattr(options, "files", None):
-        recipe = recipe.model_copy(update={"inputs": options.files})
+    recipe = load_recipe(options.recipe, options.set + _input_overrides(options))
+    if _names_inputs(options):  # then the command line says all of them, and those of the recipe are set aside
+        places = {"snapshot": options.snapshot, "paths": options.paths or []}
+        recipe = recipe.model_copy(update={"inputs": options.inputs, "crawl": recipe.crawl.model_copy(update=places)})
     if getattr(options, "against", None):
         recipe = recipe.model_copy(update={"dedup": recipe.dedup.model_copy(update={"against": options.against})})
     stages = STAGES if options.command == "run" else (options.command,)
@@ -204,7 +219,7 @@ def _run_one(
     if name == "crawl":
         from curation.crawl import run_crawl
 
-        yield run_crawl(recipe.crawl, recipe.inputs, context, options.limit)
+        yield run_crawl(recipe.crawl, recipe.inputs, context, options.limit, recipe.seed)
     elif name == "train":
         from trainer.run import run_train
 
@@ -299,10 +314,22 @@ def _stage(name: str, recipe: Recipe, shards: list[Shard]) -> Stage:
 # --- what is said before and after ------------------------------------------------------------------
 
 
+def _names_inputs(options: argparse.Namespace) -> bool:
+    return bool(getattr(options, "inputs", None) or getattr(options, "snapshot", None) or getattr(options, "paths", None))
+
+
+def _input_overrides(options: argparse.Namespace) -> list[str]:
+    """What the options say of a crawl's inputs, in the form of ``--set``."""
+    values = {name: getattr(options, name, None) for name in ("snapshot", "paths", "files", "sample", "kind")}
+    return [f"crawl.{name}={json.dumps(value, ensure_ascii=False)}" for name, value in values.items() if value is not None]
+
+
 def _check_inputs(options: argparse.Namespace, recipe: Recipe, stages: Sequence[str]) -> None:
     """Find out before anything is written what could not work."""
-    if "crawl" in stages and not recipe.inputs:
-        raise UsageError("no input files; name WARC, WET or ARC files on the command line, or set inputs in the recipe")
+    if "crawl" in stages and not (recipe.inputs or recipe.crawl.snapshot or recipe.crawl.paths):
+        raise UsageError("no input files; name WARC, WET or ARC files, a --snapshot or --paths, or set inputs in the recipe")
+    if "crawl" in stages and (recipe.crawl.files or recipe.crawl.sample) and not (recipe.crawl.snapshot or recipe.crawl.paths):
+        raise UsageError("--files and --sample choose from a list; give it with --snapshot or --paths")
     if "filter" in stages and not recipe.filter.positives and recipe.filter.model is None:
         raise UsageError("the filter has nothing to learn from; --set filter.positives=[FILES of curated text], or filter.model=FILE")
     if "decontaminate" in stages:
@@ -314,20 +341,23 @@ def _check_inputs(options: argparse.Namespace, recipe: Recipe, stages: Sequence[
 
 
 def _dry_run(options: argparse.Namespace, recipe: Recipe, stages: Sequence[str]) -> int:
-    from curation import crawl, importing, storage
+    from curation import importing, storage
     from curation.finished import finished_stage_of, read_stage_file
     from curation.recipe_file import recipe_yaml
 
     print(recipe_yaml(recipe).decode(), end="")
     imports = [path for path in getattr(options, "input", None) or [] if finished_stage_of(path) is None]
     for stage, paths, suffixes in (
-        ("crawl", recipe.inputs if "crawl" in stages else [], crawl.SUFFIXES),
         ("filter", recipe.filter.positives if "filter" in stages else [], importing.SUFFIXES),
         (stages[0], imports, importing.SUFFIXES),
     ):
         if paths:
             files = storage.expand_paths(paths, suffixes)
             print(f"# {stage} would read {len(files)} files, {sum(storage.file_size(path) for path in files):,} bytes")
+    if "crawl" in stages:
+        from curation.crawl_inputs import expected_reading
+
+        print(f"# crawl would read {expected_reading(recipe.inputs, recipe.crawl, recipe.seed)}")
     for stage in stages:
         finished = stage not in ("train", "report") and read_stage_file(options.run, stage)
         state = "has a finished output, which is made again if anything has changed" if finished else "would run"
@@ -375,7 +405,20 @@ def _funnel(results: list[StageResult]) -> list[str]:
     return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
 
 
-# --- looking at a run -------------------------------------------------------------------------------
+# --- looking at what there is, and at a run -------------------------------------------------------------------------------
+
+
+def list_snapshots(options: argparse.Namespace) -> int:
+    """Print Common Crawl's snapshots as a table, newest first."""
+    from curation.recipe_file import load_recipe
+    from curation.sources import commoncrawl
+    from curation.sources.web import Client
+
+    snapshots = commoncrawl.list_snapshots(Client(load_recipe(options.recipe, options.set).crawl.remote))
+    widths = [max((len(getattr(snapshot, column)) for snapshot in snapshots), default=0) for column in ("id", "name")]
+    for snapshot in snapshots:
+        print(f"{snapshot.id:{widths[0]}}  {snapshot.name:{widths[1]}}  {snapshot.first_day}  {snapshot.last_day}".rstrip())
+    return EXIT_DONE
 
 
 def list_clusters(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Crawl: from records of WARC, WET and ARC files to documents.
+"""Crawl: from records of WARC and WET files to documents.
 
 A page record is a WARC response with status 200 and HTML, XHTML or plain text, or a WET conversion.
 Every page record becomes a document, or has a ledger row that says why not. Other records are
@@ -9,45 +9,47 @@ of one worker, ``crawl_page`` the way of one page.
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 from curation import language, storage
+from curation.crawl_inputs import find_sources, record_path
 from curation.crawl_page import PageContext
 from curation.crawl_segment import SegmentTask, crawl_segment
-from curation.engine.local import LocalEngine
-from curation.errors import InputError
+from curation.engine.local import NOT_YET, LocalEngine
+from curation.errors import InputError, PipelineError
 from curation.extraction.extractor import EXTRACTORS
 from curation.finished import committed_manifests, prepared_file
-from curation.ids import repeated_hashes
+from curation.ids import SeenIds
+from curation.intake import Arrival, Intake
+from curation.parts import Part, StageParts, WorkItem
 from curation.preparing import commit_prepared
 from curation.recipe import CrawlSettings
-from curation.runner import RunContext, StageResult, WorkItem, library_versions, run_parts
+from curation.runner import RunContext, StageResult, library_versions, make_parts
 from curation.selection import FILE as ADDRESSES_FILE
 from curation.selection import prepare_selection
 from curation.shards import ManifestFile, canonical_json, fingerprint_of
-from curation.sources.plan import FilePlan, limit_segments, plan_file
+from curation.sources.commoncrawl import Source
+from curation.sources.plan import MAX_SEGMENTS, FilePlan, limit_segments, plan_file
 from curation.sources.reddit import select_links
+from curation.sources.web import Client
 
 STAGE = "crawl"
-VERSION = 5
+VERSION = 6
 LIBRARIES = ("lxml", "ftfy", "chardet", "brotli", "isal", "lz4", "zstandard", "polars")
-BY_CONTENT: dict[str, Any] = {
-    "max_quarantine_share": True,
-    "links": True,
+# Places say where files are read, not what becomes of a page; lists are fingerprinted by content, not by name.
+PLACES = ("snapshot", "kind", "paths", "files", "sample", "cache", "remote")
+UNFINGERPRINTED: dict[str, Any] = {
+    **dict.fromkeys(("max_quarantine_share", "links", *PLACES), True),
     "select": {"deny_lists", "allow_lists"},
-}  # not fingerprinted by name
-SUFFIXES = tuple(kind + compression for kind in (".warc", ".wet", ".arc") for compression in ("", ".gz", ".zst", ".lz4", ".bz2"))
+}
 
 
-def run_crawl(
-    settings: CrawlSettings,
-    paths: list[str],
-    context: RunContext,
-    limit: int | None = None,
-) -> StageResult:
-    """Crawl files into documents. ``limit``: page records to read, in the order of the sorted paths.
+def run_crawl(settings: CrawlSettings, paths: list[str], context: RunContext, limit: int | None = None, seed: int = 0) -> StageResult:
+    """Crawl files into documents. ``limit``: page records to read, in the order of the inputs. ``seed``: of a sample of files.
 
     Raises:
         UsageError: the recipe asks for something that cannot be.
@@ -55,42 +57,156 @@ def run_crawl(
     """
     started = time.monotonic()
     language.check_languages(settings.languages)
-    files = storage.expand_paths(paths, SUFFIXES)
+    client = Client(settings.remote)
+    sources = find_sources(paths, settings, seed, client)
+    if not sources:
+        raise InputError("no input files; name WARC, WET or ARC files")
+    prepared = _prepare(settings, context)
+    values = {
+        "settings": settings.model_dump(mode="json", exclude=UNFINGERPRINTED),
+        "libraries": library_versions((*LIBRARIES, *language.LIBRARIES, *EXTRACTORS[settings.extractor].libraries)),
+        "prepared": prepared.files,
+    }
+    cutter = _Cutter(StageParts(context.folder, STAGE, VERSION, values), settings, prepared, limit)
+    crawl = _crawl_remote if any(storage.is_remote(source.location) for source in sources) else _crawl_local
     with LocalEngine(context.workers) as engine:
-        plans, failures = _plan(files, settings, engine)
-        if not plans:
-            raise InputError(failures[0]["error"] if failures else "no input files; name WARC, WET or ARC files")
-        prepared = _prepare(settings, context)
-        items = _work_items(plans, settings, prepared, limit)
-        result = run_parts(
-            context,
-            STAGE,
-            VERSION,
-            {
-                "settings": settings.model_dump(mode="json", exclude=BY_CONTENT),
-                "libraries": library_versions((*LIBRARIES, *language.LIBRARIES, *EXTRACTORS[settings.extractor].libraries)),
-                "prepared": prepared.files,
-            },
-            items,
-            crawl_segment,
-            engine=engine,
-            failures=failures,
-            max_quarantine_share=settings.max_quarantine_share,
-            started=started,
-        )
+        options = {"engine": engine, "max_quarantine_share": settings.max_quarantine_share, "started": started}
+        result = crawl(sources, cutter, settings, context, client, options)
+    _delete_old_records(context, sources)
     result.failures += _truncated_inputs(context)
     return result
 
 
-def _plan(files: list[str], settings: CrawlSettings, engine: LocalEngine) -> tuple[list[FilePlan], list[dict[str, str]]]:
+# --- from files to parts ----------------------------------------------------------------------------
+
+
+class _Cutter:
+    """Makes work items of plans, in the order of the inputs, and remembers what the next ones depend on: ids and the limit."""
+
+    def __init__(self, parts: StageParts, settings: CrawlSettings, prepared: _PreparedCrawl, limit: int | None) -> None:
+        self.parts = parts
+        self.limit = limit
+        self._settings = settings
+        self._prepared = prepared
+        self._seen = SeenIds()
+
+    def enter(self, index: int, source: Source, plan: FilePlan) -> list[Part]:
+        """Enter the parts of the next file; returns those that are yet to be made."""
+        repeated = self._seen.enter(plan.id_hashes)
+        identity = {"path": source.name, "bytes": plan.bytes, "sha256": plan.sha256, "repeated_ids": sorted(repeated)}
+        context = PageContext(source.name, self._settings, repeated, self._prepared.links, self._prepared.addresses)
+        todo = []
+        for number, segment in enumerate(limit_segments(plan.segments, self.limit)):
+            span = {"start": segment.start, "end": segment.end, "max_pages": segment.max_pages}
+            # Numbered by file, so that a file that could not be read this time does not shift the parts of the others.
+            item = WorkItem(source.name, [{**identity, **span}], SegmentTask(segment, context), index * MAX_SEGMENTS + number)
+            part = self.parts.enter(item)
+            if part is not None:
+                todo.append(part)
+        if self.limit is not None:
+            self.limit = max(0, self.limit - sum(segment.pages for segment in plan.segments))
+        return todo
+
+    def place(self, part: Part, path: str) -> None:
+        """Say where the bytes of a part's file are now."""
+        item = self.parts.items[part.number]
+        task = replace(item.payload, segment=replace(item.payload.segment, path=path))
+        self.parts.items[part.number] = replace(item, payload=task)
+
+
+def _crawl_local(
+    sources: list[Source], cutter: _Cutter, settings: CrawlSettings, context: RunContext, _client: Client, options: dict[str, Any]
+) -> StageResult:
+    """Plan all files, then crawl them: they are here, and the workers share the planning."""
     plans: dict[int, FilePlan] = {}
     failures: list[dict[str, str]] = []
-    for outcome in engine.map_unordered(partial(plan_file, limits=settings.limits), files):
+    engine: LocalEngine = options["engine"]
+    for outcome in engine.map_unordered(partial(plan_file, limits=settings.limits), [source.location for source in sources]):
         if outcome.value is not None:
             plans[outcome.index] = outcome.value
         else:
-            failures.append({"input": files[outcome.index], "error": str(outcome.error or "reading it crashed a worker process twice")})
-    return [plans[index] for index in sorted(plans)], sorted(failures, key=lambda failure: failure["input"])
+            failures.append(_failure(sources[outcome.index], str(outcome.error or "reading it crashed a worker process twice")))
+    failures.sort(key=lambda failure: failure["input"])
+    if not plans:
+        raise InputError(failures[0]["error"])
+    todo = [part for index in sorted(plans) for part in cutter.enter(index, sources[index], plans[index])]
+    return make_parts(context, cutter.parts, todo, crawl_segment, total=len(cutter.parts.parts), failures=failures, **options)
+
+
+def _crawl_remote(
+    sources: list[Source], cutter: _Cutter, settings: CrawlSettings, context: RunContext, client: Client, options: dict[str, Any]
+) -> StageResult:
+    """Crawl files while the next ones are fetched."""
+    failures: list[dict[str, str]] = []
+    unmade: dict[int, int] = {}  # parts that a file is still needed for, by file
+
+    def end(part: Part) -> None:
+        index = part.number // MAX_SEGMENTS
+        unmade[index] -= 1
+        if not unmade[index]:
+            intake.finish(index)
+
+    def arriving() -> Iterator[Any]:
+        for index, source in enumerate(sources):
+            if cutter.limit == 0:
+                return
+            try:
+                todo = yield from _arrive(index, source, cutter, intake, context)
+            except PipelineError as error:
+                failures.append(_failure(source, str(error)))
+                intake.forget(index)
+                continue
+            unmade[index] = len(todo)
+            if todo:
+                yield from todo
+            else:
+                intake.finish(index)
+
+    with Intake(sources, settings, context.folder, client, one_by_one=cutter.limit is not None) as intake:
+        result = make_parts(context, cutter.parts, arriving(), crawl_segment, failures=failures, on_end=end, **options)
+    if not result.failures:
+        intake.delete_arrived()
+    return result
+
+
+def _arrive(index: int, source: Source, cutter: _Cutter, intake: Intake, context: RunContext) -> Generator[Any, None, list[Part]]:
+    """Wait for a file; returns its parts that are yet to be made, each with the place of its bytes."""
+    arrival = yield from _await(intake.arrival(index))
+    todo = cutter.enter(index, source, arrival.plan)
+    if todo and arrival.path is None:
+        known = arrival.plan
+        arrival = yield from _await(intake.want_bytes(index))
+        if arrival.plan.sha256 != known.sha256:
+            raise InputError(f"{source.location} is another file than an earlier run found there; run again to crawl the new one")
+    if arrival.note:
+        context.progress.say(f"note: {arrival.note}")
+    if arrival.fetched_bytes:
+        context.progress.say(f"{STAGE}: fetched {source.name}, {arrival.fetched_bytes:,} bytes")
+    for part in todo:
+        cutter.place(part, str(arrival.path))
+    return todo
+
+
+def _await(future: Future[Arrival]) -> Generator[Any, None, Arrival]:
+    """``NOT_YET`` until the file is there; returns its arrival."""
+    while not future.done():
+        yield NOT_YET
+    return future.result()
+
+
+def _delete_old_records(context: RunContext, sources: list[Source]) -> None:
+    """Forget inputs that this crawl has no more."""
+    wanted = {record_path(context.folder, source) for source in sources}
+    for path in storage.list_folder(storage.join(context.folder, STAGE, "inputs")):
+        if path not in wanted:
+            storage.remove(path)
+
+
+def _failure(source: Source, error: str) -> dict[str, str]:
+    return {"input": source.name, "error": error}
+
+
+# --- what else is done once a run -------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -129,31 +245,6 @@ def _commit(context: RunContext, name: str, content: bytes, rows: int, files: li
     stored = storage.commit_bytes(storage.join(context.folder, f"{STAGE}/prepared/{name}"), content)
     files.append(ManifestFile(f"{STAGE}/prepared/{name}", rows, stored.bytes, stored.sha256))
     return stored.path
-
-
-def _work_items(plans: list[FilePlan], settings: CrawlSettings, prepared: _PreparedCrawl, limit: int | None) -> list[WorkItem]:
-    repeated = repeated_hashes(plan.id_hashes for plan in plans)
-    identity = {plan.path: {"path": plan.path, "bytes": plan.bytes, "sha256": plan.sha256} for plan in plans}
-    repeated_in = {plan.path: repeated.intersection(plan.id_hashes.tolist()) if repeated else frozenset() for plan in plans}
-    segments = limit_segments([segment for plan in plans for segment in plan.segments], limit)
-    return [
-        WorkItem(
-            segment.path,
-            [
-                {
-                    **identity[segment.path],
-                    "start": segment.start,
-                    "end": segment.end,
-                    "max_pages": segment.max_pages,
-                    "repeated_ids": sorted(repeated_in[segment.path]),
-                }
-            ],
-            SegmentTask(
-                segment, PageContext(segment.path, settings, frozenset(repeated_in[segment.path]), prepared.links, prepared.addresses)
-            ),
-        )
-        for segment in segments
-    ]
 
 
 def _truncated_inputs(context: RunContext) -> list[dict[str, str]]:

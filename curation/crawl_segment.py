@@ -106,7 +106,7 @@ def crawl_segment(part: Part, task: SegmentTask) -> Counts:
     writer.add(Outcome(documents_frame(documents), ledger))
     if quarantine.rows:
         writer.write_frame("quarantine", pl.DataFrame(quarantine.rows, schema=QUARANTINE_SCHEMA))
-    writer.finish(documents_frame(), {"file_path": task.segment.path, "truncated": truncation})
+    writer.finish(documents_frame(), {"file_path": task.context.file_path, "truncated": truncation})
     return writer.counts
 
 

@@ -26,8 +26,8 @@ from curation.errors import InputError
 from curation.ids import hash_id, names_a_piece, repeated_hashes
 from curation.ledger import Action, Counts, Reason, ledger_row
 from curation.normalize import normalize
-from curation.parts import Part, PartWriter
-from curation.runner import RunContext, StageResult, WorkItem, library_versions, run_parts
+from curation.parts import Part, PartWriter, WorkItem
+from curation.runner import RunContext, StageResult, library_versions, run_parts
 from curation.sources.compressed import open_decompressed
 from curation.stage import Outcome
 

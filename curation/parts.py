@@ -15,9 +15,10 @@ from typing import Any
 import polars as pl
 
 from curation import storage
-from curation.errors import IntegrityError
+from curation.errors import IntegrityError, PipelineError
+from curation.finished import stage_file
 from curation.ledger import Action, Counts, ledger_frame
-from curation.shards import SHARD_TEXT_BYTES, Manifest, ManifestFile, frame_to_parquet
+from curation.shards import SHARD_TEXT_BYTES, Manifest, ManifestFile, file_is_intact, fingerprint_of, frame_to_parquet
 from curation.stage import Outcome
 
 
@@ -41,6 +42,63 @@ class Part:
     def manifest_path(self) -> str:
         """Where the manifest is committed."""
         return storage.join(self.run, self.stage, "manifests", f"{self.name}.json")
+
+
+@dataclass(frozen=True)
+class WorkItem:
+    """What one part is made from. ``label`` names it for people; ``payload`` goes to the worker.
+
+    ``number``: of its part, where that is not simply its place among the items.
+    """
+
+    label: str
+    inputs: list[dict[str, Any]]
+    payload: Any
+    number: int | None = None
+
+
+class StageParts:
+    """The parts of one stage of a run in the order of their items, and which of them are done.
+
+    ``settings``: everything beside the inputs that determines the output.
+    """
+
+    def __init__(self, run: str, stage: str, version: int, settings: Mapping[str, Any]) -> None:
+        self.run = run
+        self.stage = stage
+        self.version = version
+        self.base = {"stage": stage, "version": version, **settings}
+        self.parts: dict[int, Part] = {}
+        self.items: dict[int, WorkItem] = {}
+        self.done: dict[int, Counts] = {}
+        self.reused = 0
+
+    def enter(self, item: WorkItem) -> Part | None:
+        """The part that is to be made of the next item; None if it is there already, under the same fingerprint and intact."""
+        number = len(self.parts) if item.number is None else item.number
+        part = Part(self.run, self.stage, self.version, number, fingerprint_of({**self.base, "inputs": item.inputs}), item.inputs)
+        self.parts[number], self.items[number] = part, item
+        counts = _counts_if_done(part)
+        if counts is None:
+            storage.remove(stage_file(self.run, self.stage))  # from here on nobody mistakes old parts for new ones
+            return part
+        self.done[number] = counts
+        self.reused += 1
+        return None
+
+
+def _counts_if_done(part: Part) -> Counts | None:
+    """Counts of a part that is committed under the same fingerprint and intact; else None."""
+    if not storage.exists(part.manifest_path):
+        return None
+    try:
+        manifest = Manifest.read(part.manifest_path)
+    except PipelineError:
+        return None  # a damaged manifest vouches for nothing: the part is made again
+    if manifest.fingerprint != part.fingerprint:
+        return None
+    intact = all(file_is_intact(storage.join(part.run, file.name), file) for file in manifest.files)
+    return manifest.counts if intact else None
 
 
 @dataclass

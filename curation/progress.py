@@ -30,10 +30,11 @@ class Progress:
             print(message, file=sys.stderr, flush=True)
 
     @contextlib.contextmanager
-    def task(self, name: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
-        """A bar over ``total`` parts, ``done`` of which are there already; yields ``advance(count)``."""
+    def task(self, name: str, total: int | None, done: int = 0) -> Iterator[Callable[[int], None]]:
+        """A bar over ``total`` parts (None: nobody knows yet), ``done`` of which are there already; yields ``advance(count)``."""
         if self._console is None:
-            self.say(f"{name}: {total} parts" + (f", {done} done before" if done else ""))
+            if total is not None:
+                self.say(f"{name}: {total} parts" + (f", {done} done before" if done else ""))
             yield lambda count: None
             return
         with self._bars(counted=True) as bars:

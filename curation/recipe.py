@@ -75,9 +75,37 @@ class SelectSettings(Section):
         return [extension.lower().removeprefix(".") for extension in extensions]
 
 
+class RemoteSettings(Section):
+    """How files are fetched from web servers and object stores; nothing here changes an output."""
+
+    base_url: str = Field(
+        "https://data.commoncrawl.org/",
+        min_length=1,
+        description="where Common Crawl's paths begin: https, s3://commoncrawl/, or the folder of a mirror",
+    )
+    snapshots_url: str = Field("https://index.commoncrawl.org/collinfo.json", description="Common Crawl's list of its snapshots")
+    connections: int = Field(4, ge=1, le=64, description="files that are fetched at the same time, over all workers")
+    look_ahead_files: int = Field(2, ge=0, le=64, description="files fetched, or being fetched, before a worker needs them")
+    retries: int = Field(12, ge=0, le=10_000, description="failures in a row, without progress, after which a file is given up")
+    retry_seconds: float = Field(1.0, gt=0, description="pause after the first failure, seconds; it doubles with each further one")
+    max_retry_seconds: float = Field(60.0, gt=0, description="longest such pause, seconds; a server's Retry-After may be ten times as long")
+    timeout_seconds: float = Field(60.0, gt=0, description="silence, or a trickle under 1 KiB/s, that ends a connection, seconds")
+    proxy: str | None = Field(None, description="URL of a proxy for http and https; null: none (proxies of the environment are not used)")
+    anonymous: bool = Field(False, description="read s3:// without credentials")
+
+
 class CrawlSettings(Section):
     """From WARC, WET and ARC files to documents."""
 
+    snapshot: str | None = Field(None, min_length=1, description="snapshot of Common Crawl to read, such as CC-MAIN-2024-22")
+    kind: Literal["warc", "wet"] = Field("warc", description="which files of the snapshot: warc (pages as fetched), wet (their plain text)")
+    paths: list[str] = Field([], description="lists of files, one path or URL a line, local or remote, also compressed")
+    files: str | None = Field(
+        None, pattern=r"^-?\d+$|^(-?\d+)?:(-?\d+)?(:-?\d+)?$", description='which files of the lists, as Python slices: "0:8"; null: all'
+    )
+    sample: int | None = Field(None, ge=1, description="of those, how many to draw at random (by seed); null: all, in their order")
+    cache: str | None = Field(None, min_length=1, description="local folder that keeps fetched files; null: each is deleted once crawled")
+    remote: RemoteSettings = Field(RemoteSettings(), description="how files are fetched")
     extractor: Literal["trafilatura", "trafilatura-fast", "trafilatura-precision", "resiliparse"] = Field(
         "trafilatura", description="what finds the main text of HTML; docs/crawl.md compares them"
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib import metadata
@@ -18,14 +18,14 @@ import polars as pl
 
 from curation import storage
 from curation.documents import documents_frame
-from curation.engine.local import LocalEngine
+from curation.engine.local import NOT_YET, LocalEngine
 from curation.errors import IntegrityError, PipelineError, QuarantineError
 from curation.finished import prepared_file, prepared_files, read_stage_file, stage_file, upstream_seals
 from curation.ledger import Action, Counts, Reason, ledger_row
-from curation.parts import Part, PartWriter, count_outcome
+from curation.parts import Part, PartWriter, StageParts, WorkItem, count_outcome
 from curation.preparing import prepare_stage
 from curation.progress import Progress
-from curation.shards import Manifest, Shard, file_is_intact, fingerprint_of, read_shard, sealed_json
+from curation.shards import Manifest, Shard, fingerprint_of, read_shard, sealed_json
 from curation.stage import Prepared, Stage
 
 MAX_QUARANTINE_SHARE = 0.05  # design: a stage fails when over 5 % of its documents are quarantined
@@ -39,15 +39,6 @@ class RunContext:
     folder: str
     workers: int
     progress: Progress
-
-
-@dataclass(frozen=True)
-class WorkItem:
-    """What one part is made from. ``label`` names it for people; ``payload`` goes to the worker."""
-
-    label: str
-    inputs: list[dict[str, Any]]
-    payload: Any
 
 
 @dataclass
@@ -83,63 +74,94 @@ def run_parts(
     settings: dict[str, Any],
     items: list[WorkItem],
     work: Callable[[Part, Any], Counts],
-    *,
-    engine: LocalEngine,
-    failures: list[dict[str, str]] | None = None,
-    on_crash: Callable[[Part, Any], Any] | None = None,
-    max_quarantine_share: float = MAX_QUARANTINE_SHARE,
-    upstream: dict[str, str] | None = None,
-    started: float | None = None,
+    **options: Any,
 ) -> StageResult:
     """Make every part that is not there yet; then the stage file. One failed item does not stop the others.
 
-    ``settings`` is everything beside the inputs that determines the output. ``failures``: inputs that
-    could not even become items. ``on_crash(part, payload)``: another payload for an item whose worker
-    crashed twice, or None to give it up. ``upstream``: seals of the stages that the inputs come from.
-    ``started``: when the stage began by ``time.monotonic``, where it has done something before.
+    ``settings`` is everything beside the inputs that determines the output. ``options``: those of ``make_parts``.
 
     Raises:
         PipelineError: every item failed.
         QuarantineError: too large a share of the documents is in quarantine.
     """
+    parts = StageParts(context.folder, stage, version, settings)
+    todo = [part for item in items if (part := parts.enter(item)) is not None]
+    return make_parts(context, parts, todo, work, total=len(items), **options)
+
+
+def make_parts(
+    context: RunContext,
+    parts: StageParts,
+    todo: Iterable[Any],
+    work: Callable[[Part, Any], Counts],
+    *,
+    engine: LocalEngine,
+    total: int | None = None,
+    failures: list[dict[str, str]] | None = None,
+    on_crash: Callable[[Part, Any], Any] | None = None,
+    on_end: Callable[[Part], None] | None = None,
+    max_quarantine_share: float = MAX_QUARANTINE_SHARE,
+    upstream: dict[str, str] | None = None,
+    started: float | None = None,
+) -> StageResult:
+    """Make the parts that have been entered; then the stage file. The second half of ``run_parts``.
+
+    ``todo``: the parts to make, or ``NOT_YET`` where the next must be waited for; it may enter items while it is read.
+    ``total``: how many parts there will be, where that is known. ``failures``: inputs that could not even become items; read
+    when ``todo`` has ended. ``on_crash(part, payload)``: another payload for an item whose worker crashed twice, or None to give
+    it up. ``on_end(part)``: called when a part is made or given up. ``upstream``: seals of the stages that the inputs come from.
+    ``started``: when the stage began by ``time.monotonic``, where it has done something before.
+
+    Raises:
+        PipelineError, QuarantineError: as ``run_parts``.
+    """
     started = time.monotonic() if started is None else started
-    base = {"stage": stage, "version": version, **settings}
-    parts = [
-        Part(context.folder, stage, version, number, fingerprint_of({**base, "inputs": item.inputs}), item.inputs)
-        for number, item in enumerate(items)
-    ]
-    result = StageResult(stage, failures=list(failures or []))
-    done: dict[int, Counts] = {}
-    for part in parts:
-        counts = _counts_if_done(part)
-        if counts is not None:
+    stage, done = parts.stage, parts.done
+    result = StageResult(stage)
+
+    def jobs(wanted: Iterable[Any]) -> Iterator[Any]:
+        for part in wanted:
+            if part is not NOT_YET:
+                begun.append(part)
+            yield part if part is NOT_YET else (part, parts.items[part.number].payload)
+
+    def end(part: Part, counts: Counts | None, error: PipelineError | None) -> None:
+        if counts is None:
+            reason = str(error or "a worker process crashed twice on it")
+            result.failures.append({"input": parts.items[part.number].label, "error": reason})
+        else:
             done[part.number] = counts
-            result.reused += 1
-    identity = fingerprint_of({**base, "parts": [part.fingerprint for part in parts], "failures": result.failures})
-    if len(done) < len(parts) or not _is_finished(context.folder, stage, identity):
-        storage.remove(stage_file(context.folder, stage))  # from here on nobody mistakes old parts for new ones
-    with context.progress.task(stage, total=len(parts), done=len(done)) as advance:
-        todo = [(part, items[part.number].payload) for part in parts if part.number not in done]
-        while todo:
-            crashed = []
-            for outcome in engine.map_unordered(partial(_work, work), todo):
-                part = todo[outcome.index][0]
+        if on_end:
+            on_end(part)
+        advance(1)
+
+    with context.progress.task(stage, total, len(done)) as advance:
+        while True:
+            begun: list[Part] = []
+            crashed: list[Part] = []
+            for outcome in engine.map_unordered(partial(_work, work), jobs(todo)):
+                part = begun[outcome.index]
                 if outcome.crashed and on_crash:
-                    crashed.append(todo[outcome.index])
-                    continue
-                if outcome.error or outcome.crashed:
-                    error = str(outcome.error or "a worker process crashed twice on it")
-                    result.failures.append({"input": items[part.number].label, "error": error})
+                    crashed.append(part)
                 else:
-                    done[part.number] = outcome.value
-                advance(1)
-            todo = []
-            for part, payload in crashed:
-                milder = on_crash(part, payload) if on_crash else None
+                    end(part, outcome.value, outcome.error)
+            todo = again = []
+            for part in crashed:
+                item = parts.items[part.number]
+                milder = on_crash(part, item.payload) if on_crash else None
                 if milder is None:
-                    result.failures.append({"input": items[part.number].label, "error": "a worker process crashed twice on it"})
+                    end(part, None, None)
                 else:
-                    todo.append((part, milder))
+                    parts.items[part.number] = replace(item, payload=milder)
+                    again.append(part)
+            if not again:
+                break
+    failures = failures or []
+    identity = fingerprint_of({**parts.base, "parts": [part.fingerprint for part in parts.parts.values()], "failures": failures})
+    if not _is_finished(context.folder, stage, identity):
+        storage.remove(stage_file(context.folder, stage))
+    result.failures += failures
+    result.reused = parts.reused
     result.parts = len(done)
     result.counts = sum((done[number] for number in sorted(done)), Counts())
     result.failures.sort(key=lambda failure: (failure["input"], failure["error"]))
@@ -154,11 +176,11 @@ def run_parts(
             f"{stage}: {quarantined} of {entered} documents are in quarantine, more than the tolerated {max_quarantine_share:.0%}; "
             f"see {storage.join(context.folder, stage, 'ledger')} and leave such inputs out; a crawl tolerates crawl.max_quarantine_share"
         )
-    done_parts = [part for part in parts if part.number in done]
+    done_parts = [part for number, part in parts.parts.items() if number in done]
     _sweep(context.folder, stage, done_parts)
     values = {
         "stage": stage,
-        "version": version,
+        "version": parts.version,
         "fingerprint": identity,
         "parts": [part.name for part in done_parts],
         "counts": result.counts.to_json(),
@@ -180,20 +202,6 @@ def _is_finished(run: str, stage: str, identity: str) -> bool:
 
 def _work(work: Callable[[Part, Any], Counts], item: tuple[Part, Any]) -> Counts:
     return work(*item)
-
-
-def _counts_if_done(part: Part) -> Counts | None:
-    """Counts of a part that is committed under the same fingerprint and intact; else None."""
-    if not storage.exists(part.manifest_path):
-        return None
-    try:
-        manifest = Manifest.read(part.manifest_path)
-    except PipelineError:
-        return None  # a damaged manifest vouches for nothing: the part is made again
-    if manifest.fingerprint != part.fingerprint:
-        return None
-    intact = all(file_is_intact(storage.join(part.run, file.name), file) for file in manifest.files)
-    return manifest.counts if intact else None
 
 
 def _sweep(run: str, stage: str, parts: list[Part]) -> None:

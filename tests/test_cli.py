@@ -72,7 +72,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["crawl", "x", "--run", "r", "--wrong"], "unrecognized arguments: --wrong"),
         (["dedup", "--run", "r", "--input"], "expected at least one argument"),
         (["explain", "--run", "r"], "the following arguments are required: URL_OR_ID"),
-        (["crawl", "--run", "r"], "no input files; name WARC or WET files on the command line"),
+        (["crawl", "--run", "r"], "no input files; name WARC, WET or ARC files, a --snapshot or --paths"),
         (["filter", "--run", "r"], "the filter has nothing to learn from"),
         (["run", "missing.yaml", "x"], "no such file: missing.yaml"),
         (["crawl", "x", "--run", "r", "--set", "crawl.extractor=dragnet"], "crawl.extractor: input should be 'trafilatura'"),

@@ -15,6 +15,9 @@ MAX_CRASHES = 2  # an item whose worker crashes this often is given up (design: 
 MAX_OUTSIDE_KILLS = 20  # our choice: patience with somebody killing workers, but not endless
 EXIT_WAIT_SECONDS = 5.0
 LOOK_AHEAD = 4  # our choice: a slow item lets the other workers go on for a while
+POLL_SECONDS = 0.05  # how often items are asked for again that said NOT_YET
+
+NOT_YET = object()  # an item that stands for none: the next one must be waited for, while the workers go on
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,10 @@ class LocalEngine:
                 feed.delivered += 1
 
     def map_unordered(self, function: Callable[..., Any], items: Iterable[Any]) -> Iterator[ItemResult]:
-        """What became of each item, as soon as it is known; failures of items are results, too."""
+        """What became of each item, as soon as it is known; failures of items are results, too.
+
+        ``items`` may yield ``NOT_YET`` where it would have to wait; it is asked again a little later.
+        """
         yield from self._run(function, _Feed(items), lambda: True)
 
     def _run(self, function: Callable[..., Any], feed: _Feed, may_take: Callable[[], bool]) -> Iterator[ItemResult]:
@@ -78,13 +84,17 @@ class LocalEngine:
         busy: dict[ChildProcess, _Job] = {}
         try:
             while True:
-                while len(busy) < self.workers and (again or (may_take() and not feed.empty())):
+                waits = False
+                while len(busy) < self.workers and (again or may_take()):
                     job = again.popleft() if again else feed.take()
+                    if job is None:
+                        waits = not feed.exhausted
+                        break
                     busy[self._start(function, job)] = job
-                if not busy:
+                if not busy and not waits:
                     return
                 by_connection = {child.connection: child for child in busy}
-                for connection in wait(list(by_connection)):
+                for connection in wait(list(by_connection), POLL_SECONDS if waits else None):
                     child = by_connection[connection]  # type: ignore[index]
                     job = busy.pop(child)
                     try:
@@ -135,20 +145,19 @@ class _Feed:
 
     def __init__(self, items: Iterable[Any]) -> None:
         self._items = iter(items)
-        self._next: list[Any] = []
         self.taken = 0
         self.delivered = 0
+        self.exhausted = False
 
-    def empty(self) -> bool:
-        if not self._next:
-            for item in self._items:
-                self._next.append(item)
-                break
-        return not self._next
-
-    def take(self) -> _Job:
-        self.taken += 1
-        return _Job(self.taken - 1, self._next.pop())
+    def take(self) -> _Job | None:
+        """The next item, or None if there is none: for ever if ``exhausted``, else only now."""
+        for item in self._items:
+            if item is NOT_YET:
+                return None
+            self.taken += 1
+            return _Job(self.taken - 1, item)
+        self.exhausted = True
+        return None
 
 
 def _to_result(job: _Job, answer: Any) -> ItemResult:

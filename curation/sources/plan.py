@@ -26,6 +26,7 @@ PAGE_TYPES = ("response", "conversion")  # record types that can become document
 SEGMENTS_PER_FILE = 16  # our choice: enough for the cores of one machine to share one file
 MIN_SEGMENT_BYTES = MIB // 2  # below this, starting and committing cost more than they spread
 MAX_SEGMENT_BYTES = 64 * MIB  # about two minutes of extraction, the most that a crash can cost
+MAX_SEGMENTS = 1000  # of one file, so that a part's number says of which file it is; files over 64 GB have larger segments
 _ID_DRESSING = re.compile("^urn:uuid:", re.IGNORECASE)
 
 
@@ -70,6 +71,7 @@ def plan_file(path: str, limits: CrawlLimits) -> FilePlan:
         hashed = _HashedStream(stream)
         size = stream.seek(0, os.SEEK_END)
         target = min(max(size // SEGMENTS_PER_FILE, MIN_SEGMENT_BYTES), MAX_SEGMENT_BYTES)
+        target = max(target, size // (MAX_SEGMENTS - 1) + 1)
         segments: list[Segment] = []
         start, position, pages = 0, 0, 0
         id_hashes = array("Q")

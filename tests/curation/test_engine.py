@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from curation.engine.local import LOOK_AHEAD, LocalEngine
+from curation.engine.local import LOOK_AHEAD, NOT_YET, LocalEngine
 from curation.engine.process import ChildProcess
 from curation.errors import InputError, PipelineError, QuarantineError
 from tests.curation.runs import ROOT
@@ -105,6 +105,22 @@ def test_a_map_that_is_left_early_does_not_answer_the_next(engine: LocalEngine) 
 def test_two_maps_at_once_do_not_mix(engine: LocalEngine) -> None:
     pairs = zip(engine.map(double, range(10)), engine.map(slow_when_early, range(10)), strict=True)
     assert list(pairs) == [(2 * number, number) for number in range(10)]
+
+
+def test_items_that_are_not_there_yet_do_not_hold_up_the_results(engine: LocalEngine) -> None:
+    """The second item appears only after the result of the first was taken: an engine that waited for it would wait for ever."""
+    taken: list[int] = []
+
+    def items() -> Iterator[object]:
+        yield NOT_YET
+        for number in range(3):
+            while len(taken) < number:
+                yield NOT_YET
+            yield number
+
+    for result in engine.map_unordered(double, items()):
+        taken.append(result.value)
+    assert taken == [0, 2, 4]
 
 
 def test_first_failure_is_raised_by_map(engine: LocalEngine) -> None:

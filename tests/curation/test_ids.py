@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.ids import hash_id, names_a_piece, repeated_hashes
+from curation.ids import SeenIds, hash_id, names_a_piece, repeated_hashes
 
 
 def test_hashes_of_ids_are_fixed() -> None:
@@ -28,3 +28,12 @@ def test_repeated_hashes(lists: list[list[int]]) -> None:
 )
 def test_ids_of_pieces(document_id: str, piece: bool) -> None:
     assert names_a_piece(document_id) is piece
+
+
+@given(st.lists(st.lists(st.integers(0, 30), max_size=12), max_size=12))
+def test_ids_that_stand_twice_in_a_file_or_in_one_before(files: list[list[int]]) -> None:
+    seen, before = SeenIds(), set[int]()
+    for file in files:
+        expected = {number for number in file if file.count(number) > 1 or number in before}
+        assert seen.enter(np.array(file, dtype=np.uint64)) == expected
+        before |= set(file)

@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from tests.curation.runs import pages_of, rows_of, run_here, table, write_pages, write_rows
 
 moto_server = pytest.importorskip("moto.server")
-pytest.importorskip("s3fs")
+s3fs = pytest.importorskip("s3fs")
 boto3 = pytest.importorskip("boto3")
 
 
@@ -28,6 +29,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     boto3.client("s3").create_bucket(Bucket="crawl")
+    s3fs.S3FileSystem.clear_instance_cache()  # a client of the test before would go to that test's server
     yield environment
     server.stop()
 
@@ -82,3 +84,40 @@ def test_no_such_bucket(store: dict[str, str], tmp_path: Path, capsys: pytest.Ca
     assert run_here("decontaminate", "--input", path, "--run", "s3://missing/run", "--quiet") == 1
     said = capsys.readouterr().err
     assert (said.startswith("error: "), said.count("\n"), "s3://missing/run" in said) == (True, 1, True)
+
+
+def test_a_snapshot_from_a_bucket(
+    store: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The documents are those of a mirror on the disk, whatever the place; an object that is missing fails alone."""
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="commoncrawl")
+    paths = [f"crawl-data/CC-MAIN-2024-22/segments/1/warc/{number}.warc.gz" for number in range(3)]
+    listed = tmp_path / "list.paths"
+    listed.write_text("".join(f"s3://commoncrawl/{path}\n" for path in paths), encoding="utf-8")
+    for number, path in enumerate(paths):
+        (tmp_path / "mirror" / path).parent.mkdir(parents=True, exist_ok=True)
+        write_pages(tmp_path / "mirror" / path, pages_of(2 + number, f"site{number}.example"), first=10 * number)
+        client.upload_file(str(tmp_path / "mirror" / path), "commoncrawl", path, ExtraArgs={"ACL": "public-read"})
+
+    def crawl(run: str, *arguments: object, expected: int = 0) -> pl.DataFrame:
+        assert run_here("crawl", *arguments, "--run", tmp_path / run, "--quiet") == expected
+        return table(tmp_path / run, "crawl", "documents")
+
+    here = crawl("here", "--paths", listed, "--set", f"crawl.remote.base_url={tmp_path / 'mirror'}")
+    assert here["file_path"].unique(maintain_order=True).to_list() == paths
+    bucket = ["--set", "crawl.remote.base_url=s3://commoncrawl/", "--set", "crawl.remote.retries=0"]
+    assert crawl("bucket", "--paths", listed, *bucket).equals(here)
+    assert crawl("urls", *(f"s3://commoncrawl/{path}" for path in paths), *bucket).equals(here)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    assert crawl("anonymous", "--paths", listed, *bucket, "--set", "crawl.remote.anonymous=true").equals(here)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    client.delete_object(Bucket="commoncrawl", Key=paths[1])
+    capsys.readouterr()
+    assert crawl("less", "--paths", listed, *bucket, expected=1).equals(here.filter(pl.col("file_path") != paths[1]))
+    assert f"error: crawl: no such file: s3://commoncrawl/{paths[1]}; check the path" in capsys.readouterr().err
+    # What was crawled before the object went away stays, and is not fetched again.
+    assert crawl("bucket", "--paths", listed, *bucket).equals(here)
+    assert "3 of 3 parts reused" in capsys.readouterr().out
