@@ -41,7 +41,7 @@ class Reason(StrEnum):
     REPAIRED_RECORD = "repaired_record", "Something of the record's coding was wrong; the text was made from what could be decoded."
     UNREADABLE_ROW = "unreadable_row", "The input row is no JSON object or holds no text."
     # Extracting
-    EMPTY_TEXT = "empty_text", "No text was left after extraction, or after lines were cut out."
+    EMPTY_TEXT = "empty_text", "No text was left after extraction."
     ADDRESS_DENIED = "address_denied", "A domain, list, pattern or file ending of the recipe excludes the page's address."
     ADDRESS_NOT_ALLOWED = "address_not_allowed", "The recipe includes certain addresses, and the page's is none of them."
     OTHER_MEDIA_TYPE = "other_media_type", "The recipe selects by media type, and the page has another one."
@@ -93,6 +93,7 @@ class Reason(StrEnum):
     GOPHER_FEW_ALPHABETIC_WORDS = "gopher_few_alphabetic_words", "Too few words hold a letter."
     GOPHER_FEW_STOP_WORDS = "gopher_few_stop_words", "Too few different stop words occur."
     LINES_CUT = "lines_cut", "Lines, or marks in lines, that are no prose were cut out; the rest stays."
+    NO_LINE_LEFT = "no_line_left", "Every line was cut out as being no prose."
     TOO_MANY_WORDS_CUT = "too_many_words_cut", "Too many of the words stood in lines that are no prose."
     C4_BAD_WORDS = "c4_bad_words", "The text has a word or phrase of the given list."
     C4_LOREM_IPSUM = "c4_lorem_ipsum", "The text has lorem ipsum."

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
+from curation.recipe_rules import PersonalDataKind, RuleSettings
 from curation.section import Section
 
 MIB = 1 << 20
@@ -157,6 +158,8 @@ class FilterSettings(Section):
     min_words: int = Field(5, ge=1, description="documents with fewer words are removed unscored")
     max_words: int = Field(1000, ge=1, description="words of a document that training and scoring look at, from its beginning")
     max_training_documents: int = Field(200_000, ge=2, description="most documents of each class used in training")
+    rules: RuleSettings = Field(RuleSettings(), description="rules of thumb beside the classifier")
+    personal_data: list[PersonalDataKind] = Field([], description="kinds of personal data replaced by placeholders in documents that stay")
 
 
 class DedupSettings(Section):

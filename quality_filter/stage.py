@@ -20,6 +20,7 @@ from curation.ledger import Action, Reason, ledger_row
 from curation.recipe import FilterSettings
 from curation.shards import Shard, canonical_json, read_shard
 from curation.stage import Corpus, Outcome, Prepared
+from quality_filter.edits import edit_documents, judge_by_rules
 from quality_filter.keep import KeepRule, best_of, tie_key
 from quality_filter.model_folder import DESCRIPTION, Description, QualityModel, model_paths, read_model
 from quality_filter.scorer import QualityScorer
@@ -47,8 +48,9 @@ class FilterStage:
         self.seed = seed
 
     def resources(self) -> list[str]:
-        """The files of the given model, if there is one."""
-        return model_paths(self.settings.model) if self.settings.model else []
+        """The files of the given model, if there is one, and the word lists of the rules."""
+        model = model_paths(self.settings.model) if self.settings.model else []
+        return [*model, *self.settings.rules.files]
 
     def prepare(self, corpus: Corpus) -> Prepared:
         """Commit the model, and publish a card that says how it was made and how well it does.
@@ -92,6 +94,7 @@ class FilterStage:
         words, scores = _score(documents, model)
         curated = _curated(documents, self.settings)
         rule = self._keep_rule(prepared)
+        verdicts = judge_by_rules(documents, curated.tolist(), self.settings)
         kept = np.ones(len(documents), bool)
         ledger = []
         for place, document_id in enumerate(documents["id"]):
@@ -99,13 +102,21 @@ class FilterStage:
                 kept[place] = False
                 detail = {"words": int(words[place]), "min_words": model.description.min_words}
                 ledger.append(ledger_row(document_id, Action.REMOVED, Reason.TOO_SHORT, **detail))
+            elif (verdict := verdicts[place]) is not None and verdict.text is None:
+                kept[place] = False
+                ledger.append(ledger_row(document_id, Action.REMOVED, verdict.reason, score=float(scores[place]), **verdict.detail))
             elif not curated[place]:
                 kept[place], detail = rule.judge(document_id, float(scores[place]))
                 if not kept[place]:
                     ledger.append(ledger_row(document_id, Action.REMOVED, Reason.LOW_QUALITY, **detail))
         judged = documents.with_columns(pl.Series("quality_score", scores, pl.Float64).fill_nan(None))
-        statistics = {"score_histograms": _histograms(scores, kept, curated)}
-        return Outcome(judged.filter(pl.Series(kept, dtype=pl.Boolean)), ledger, statistics=statistics)
+        stays = judged.filter(pl.Series(kept, dtype=pl.Boolean))
+        edited, changes, replaced = edit_documents(stays, [verdicts[place] for place in np.flatnonzero(kept)], self.settings)
+        ruled_out = np.array([verdict is not None and verdict.text is None for verdict in verdicts], np.bool_)
+        statistics: dict[str, Any] = {"score_histograms": _histograms(np.where(ruled_out, np.nan, scores), kept, curated)}
+        if self.settings.personal_data:
+            statistics["personal_data_replaced"] = replaced
+        return Outcome(edited, ledger + changes, statistics=statistics)
 
     def _keep_rule(self, prepared: Prepared) -> KeepRule:
         last_kept = prepared.values.get("last_kept")

@@ -82,8 +82,10 @@ class _Run:
 
     def _gather(self) -> None:
         """Make a batch of the documents that no rule has removed; an empty one is removed here."""
-        empty = [place for place, text in enumerate(self.texts) if not text and place not in self.failures]
-        self.failures.update((place, Verdict(Reason.EMPTY_TEXT, {})) for place in empty)
+        for place, text in enumerate(self.texts):
+            if not text and place not in self.failures:
+                reason = Reason.NO_LINE_LEFT if place in self.changes else Reason.EMPTY_TEXT
+                self.failures[place] = Verdict(reason, self.changes.get(place, {}))
         self.places = [place for place in range(len(self.texts)) if place not in self.failures]  # of the batch's documents
         self.batch = Batch([self.texts[place] for place in self.places], self.settings.letters_as_words)
 

@@ -90,7 +90,7 @@ def test_a_family_sees_what_the_one_before_left() -> None:
 
 def test_a_document_that_loses_all_its_lines_is_removed() -> None:
     settings = RuleSettings.model_validate({"presets": ["c4"], "c4": {"min_sentences": None}})
-    assert removed_for("Home\nNews", settings) == Reason.EMPTY_TEXT
+    assert removed_for("Home\nNews", settings) == Reason.NO_LINE_LEFT
 
 
 def test_neither_order_nor_batches_change_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
