@@ -21,7 +21,7 @@ _NEVER_NEST = "area base br col embed frame hr img input link meta param source 
 _NAME_BYTES = 8
 _LEVELS_OF_A_TABLE = 4  # table, tbody, tr, td: the scan counts one of them
 _SHORTEST_ATTRIBUTE = 2  # bytes: a letter and a blank
-_BLANKS, _QUOTES = b" \t\n\f\r", b"\"'"
+_SEPARATORS, _QUOTES = b" \t\n\f\r/", b"\"'"
 _RAW_TEXT = "script|style|textarea|title|xmp|iframe|noembed|noframes"  # elements that hold no tags
 _VALUE = rb"""=\s*+(?:"[^"]*+"|'[^']*+')?"""  # quotes count only behind an equals sign
 _TAGS = re.compile(
@@ -29,7 +29,7 @@ _TAGS = re.compile(
     % (_RAW_TEXT.encode(), _VALUE),
     re.IGNORECASE | re.DOTALL,
 )
-_ANY_VALUE = re.compile(_VALUE + rb"[^\s>]*+")
+_ANY_VALUE = re.compile(rb"""=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>]*+)|/""")
 
 
 def _key(name: str) -> int:
@@ -51,8 +51,9 @@ def check_markup(html: str, max_depth: int, max_attributes: int) -> None:
     code = np.frombuffer(markup + b"\0" * (_NAME_BYTES + 2), np.uint8)
     tags = np.flatnonzero(code == ord("<"))
     ends = np.append(np.flatnonzero(code == ord(">")), len(markup))
+    is_odd = len(ends) - len(tags) > max_attributes  # ends of tags without beginnings may stand in values
     ends = ends[np.searchsorted(ends, tags)]
-    if any(_may_have_more_attributes(long, max_attributes) for long in _long_tags(markup, code, tags, ends, max_attributes)):
+    if is_odd or any(_may_have_more_attributes(long, max_attributes) for long in _long_tags(markup, code, tags, ends, max_attributes)):
         _check_attributes(markup, max_attributes)
     if _nesting(code, tags, ends) > max_depth // _LEVELS_OF_A_TABLE:
         parser = HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
@@ -103,10 +104,10 @@ def _is_letter(code: np.ndarray) -> np.ndarray:
 
 
 def _may_have_more_attributes(tag: bytes, limit: int) -> bool:
-    """Attributes stand between blanks, or behind quoted values."""
-    blanks = len(tag) - len(tag.translate(None, _BLANKS))
+    """Attributes stand between blanks or slashes, or behind quoted values."""
+    separators = len(tag) - len(tag.translate(None, _SEPARATORS))
     quotes = len(tag) - len(tag.translate(None, _QUOTES))
-    return blanks > limit or quotes > 2 * limit
+    return separators > limit or quotes > 2 * limit
 
 
 def _check_attributes(markup: bytes, limit: int) -> None:

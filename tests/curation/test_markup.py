@@ -92,6 +92,13 @@ def test_many_attributes_are_refused(attribute: str) -> None:
         assert refusal(page(f"<p {attributes}>text</p>")) is expected
 
 
+@pytest.mark.parametrize("tag", ["<p {}>", "<p {}/>", "<IMG {}"])
+@pytest.mark.parametrize(("attribute", "separator"), [('a{}="1"', ""), ("a{}='x y'", ""), ("a{}", "/"), ("a{}=1", "\n"), ("a{}='>'", " ")])
+def test_attributes_stand_close_together(tag: str, attribute: str, separator: str) -> None:
+    attributes = separator.join(attribute.format(i) for i in range(1, 3001))
+    assert refusal(page(tag.format(attributes))) is Reason.TOO_MANY_ATTRIBUTES
+
+
 @pytest.mark.parametrize(
     "body",
     [
