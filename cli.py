@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import io
 import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from curation.errors import EXIT_DONE, EXIT_FAILED, InputError, PipelineError, UsageError
@@ -29,7 +31,6 @@ if TYPE_CHECKING:  # imports that cost time stay out of --help
 VERSION = "0.1.0"
 STAGES = ("crawl", "filter", "dedup", "decontaminate", "tokenize", "train", "report")
 FEW_KEPT = "; a lower filter.alpha keeps more of a small corpus (recipes/demo.yaml has 3)"
-SHOWN_CLUSTERS = 20
 COMMANDS = {
     "crawl": "WARC, WET and ARC files to documents",
     "filter": "train the quality classifier, score every document, keep the good ones",
@@ -42,6 +43,13 @@ COMMANDS = {
     "explain": "tell the life of one document, by URL or id",
     "verify": "check every committed output against its manifest",
 }
+# Commands of two words stand beside the stages: they make what a stage needs, or look at what it made. Each lies in the module
+# ``PACKAGE.commands`` as the functions ``add_WORD_arguments(parser)`` and ``WORD(options) -> exit code``.
+TOOLS = {
+    "dedup clusters": "list the largest clusters of duplicates, with samples",
+    "dedup merge": "add to an index of earlier runs what others hold",
+    "contamination report": "print the overlap with benchmarks, and compare scores on dirty and clean items",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,14 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = build_parser()
     try:
         with StopSignals() as signals:
-            options = parser.parse_args(arguments)
+            options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
             if options.command is None:
                 parser.print_help()
                 return EXIT_DONE
+            if options.command in TOOLS:
+                module, word = _tool_module(options.command)
+                return int(getattr(module, word)(options))
             if options.command in ("explain", "verify"):
                 return explain(options) if options.command == "explain" else verify(options)
-            if getattr(options, "action", None):
-                return list_clusters(options) if options.action == "clusters" else merge_indexes(options)
             return list_snapshots(options) if getattr(options, "list_snapshots", False) else execute(options, signals)
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -76,7 +85,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, like all others."""
+    """A parser whose errors are one line, like all others, and whose commands may have two words."""
+
+    def parse_args(self, args: Sequence[str]) -> argparse.Namespace:  # type: ignore[override]
+        """Parse the arguments, the two words of a tool's name as one."""
+        name = " ".join(args[:2])
+        return super().parse_args([name, *args[2:]] if name in TOOLS else args)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; see {self.prog} --help")
@@ -96,20 +110,19 @@ def build_parser() -> argparse.ArgumentParser:
         if name in ("crawl", "run"):
             command.add_argument("inputs", nargs="*", metavar="FILES", help="WARC, WET or ARC files: paths, globs, folders, URLs")
             _add_input_options(command)
-        if name == "dedup":
-            help_text = (
-                "clusters: list the largest (--limit N, default 20); merge: add the indexes named by --input to the one of --against"
-            )
-            command.add_argument("action", nargs="?", choices=("clusters", "merge"), metavar="clusters|merge", help=help_text)
         if name == "run":
             command.add_argument("--run", metavar="RUN", help="folder of the run (default: runs/NAME of the recipe)")
         elif name == "crawl":
             command.add_argument("--run", metavar="RUN", help="folder of the run, or an fsspec URL")
             command.add_argument("--list-snapshots", action="store_true", help="print Common Crawl's snapshots, newest first, and end")
         else:
-            command.add_argument("--run", metavar="RUN", required=name != "dedup", help="folder of the run, or an fsspec URL")
+            command.add_argument("--run", metavar="RUN", required=True, help="folder of the run, or an fsspec URL")
         if name not in ("explain", "verify"):
             _add_stage_options(command, name)
+    for name, summary in TOOLS.items():
+        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        module, word = _tool_module(name)
+        getattr(module, f"add_{word}_arguments")(command)
     return parser
 
 
@@ -120,6 +133,12 @@ def _add_input_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--files", metavar="A:B", help="only these files of the lists: a Python slice, or one number; the first is 0")
     command.add_argument("--sample", type=_positive, metavar="N", help="only N of these files, drawn at random by the recipe's seed")
     command.add_argument("--kind", choices=("warc", "wet"), help="which files of a snapshot: warc, pages; wet, their plain text")
+
+
+def _tool_module(name: str) -> tuple[ModuleType, str]:
+    """The module of a tool and the word that its functions are named by."""
+    package, word = name.split()
+    return importlib.import_module(f"{package}.commands"), word
 
 
 def _add_stage_options(command: argparse.ArgumentParser, name: str) -> None:
@@ -157,8 +176,8 @@ def execute(options: argparse.Namespace, signals: StopSignals) -> int:
     from curation.recipe_file import load_recipe, recipe_yaml
     from curation.runner import RunContext
 
-    if options.command in ("crawl", "dedup") and options.run is None:
-        raise UsageError(f"the following arguments are required: --run; see crawl2gpt {options.command} --help")
+    if options.command == "crawl" and options.run is None:
+        raise UsageError("the following arguments are required: --run; see crawl2gpt crawl --help")
     if options.command == "run" and options.run is None:
         options.run = os.path.join("runs", os.path.splitext(os.path.basename(options.recipe))[0])
     own_recipe = storage.join(options.run, "recipe.yaml")
@@ -250,7 +269,7 @@ def _run_documents_stage(name: str, options: argparse.Namespace, recipe: Recipe,
         settings = ImportSettings(recipe.filter.positive_source, normalise=True)
         yield run_import("filter/positives", recipe.filter.positives, settings, context)
         shards += committed_shards(context.folder, "filter/positives")
-    with _index_lock(recipe.dedup.against if name == "dedup" else None):
+    with _index_lock(name, recipe):
         yield run_stage(_stage(name, recipe, shards), shards, context)
     if name == "filter":
         from quality_filter.stage import count_raw_documents
@@ -263,18 +282,13 @@ def _run_documents_stage(name: str, options: argparse.Namespace, recipe: Recipe,
         check_tokens(context.folder, recipe.train if options.command == "run" else None)
 
 
-@contextlib.contextmanager
-def _index_lock(index: str | None) -> Iterator[None]:
-    """Hold the index while a run reads it and adds to it."""
-    from curation import storage
-    from curation.lock import run_lock
+def _index_lock(name: str, recipe: Recipe) -> contextlib.AbstractContextManager[None]:
+    """Hold the index of earlier runs while dedup reads it and adds to it."""
+    if name != "dedup" or recipe.dedup.against is None:
+        return contextlib.nullcontext()
+    from dedup.commands import index_lock
 
-    if index is None or storage.is_remote(index):  # the latter is refused when it is opened
-        yield
-        return
-    with run_lock(index):
-        storage.remove_temporary_files(index)
-        yield
+    return index_lock(recipe.dedup.against)
 
 
 def _inputs_of(name: str, options: argparse.Namespace, context: RunContext) -> tuple[list[tuple[str, str]], list[str]]:
@@ -418,26 +432,6 @@ def list_snapshots(options: argparse.Namespace) -> int:
     widths = [max((len(getattr(snapshot, column)) for snapshot in snapshots), default=0) for column in ("id", "name")]
     for snapshot in snapshots:
         print(f"{snapshot.id:{widths[0]}}  {snapshot.name:{widths[1]}}  {snapshot.first_day}  {snapshot.last_day}".rstrip())
-    return EXIT_DONE
-
-
-def list_clusters(options: argparse.Namespace) -> int:
-    """Print the largest clusters of duplicates, with samples."""
-    from dedup.summary import cluster_lines, read_clusters
-
-    print("\n".join(cluster_lines(read_clusters(options.run or "."), options.limit or SHOWN_CLUSTERS)))
-    return EXIT_DONE
-
-
-def merge_indexes(options: argparse.Namespace) -> int:
-    """Add to one index what others hold."""
-    from dedup.index import merge_index
-
-    if not options.against or not options.input:
-        raise UsageError("dedup merge needs --against INDEX and --input OTHER_INDEX...")
-    with _index_lock(options.against):
-        added = [merge_index(options.against, source) for source in options.input]
-    print(f"merged: {sum(added)} segments added to {options.against}")
     return EXIT_DONE
 
 

@@ -17,18 +17,21 @@ from contamination.report import COLUMNS
 from contamination.split import Span
 
 MAX_ITEM_CHARACTERS = 3000  # of an item in the page; longer ones are cut
+SHOWN_OPEN = 3  # items of a benchmark that need no click
 TABLE_COLUMNS = {  # what matters most comes first: a phone shows the left end
     "name": "benchmark",
     "dirty": "dirty",
     "items": "items",
     "clean_percent": "clean",
     "documents_hit": "documents hit",
+    "dirty_passage": "dirty passages",
+    "dirty_question": "dirty questions",
     "n": "n",
     "ngrams_matched": "n-grams matched",
     "ngrams_ignored_as_common": "n-grams ignored as common",
     "too_short": "items too short",
 }
-NUMBERS = ("n", "items", "too_short", "dirty", "clean", "documents_hit", "ngrams_matched", "ngrams_ignored_as_common")
+NUMBERS = tuple(name for name in TABLE_COLUMNS if name not in ("name", "clean_percent"))
 
 STYLE = """
 :root {
@@ -80,10 +83,7 @@ blockquote {
 mark { background: var(--mark); color: inherit; border-radius: .15rem; }
 """
 
-HEAD = f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Benchmark overlap</title><style>{STYLE}</style></head>
-<body>"""
+END = "</body></html>\n"
 
 NO_BENCHMARKS = (
     "<p><strong>The recipe names no benchmarks, so that nothing was looked for and nothing removed.</strong> "
@@ -111,8 +111,20 @@ def render_page(
         own = [example for example in examples if index.benchmark_of_item[example.item] == number]
         if own:
             body.append(f"<h2>{escape(label)}: longest overlaps</h2>")
-            body += [_figure(example, items[example.item], index) for example in own]
-    return "\n".join([HEAD, *body, "</body></html>\n"]).encode()
+            body += [_figure(example, items[example.item], index) for example in own[:SHOWN_OPEN]]
+            if own[SHOWN_OPEN:]:
+                body.append(f"<details><summary>{len(own) - SHOWN_OPEN:,} more dirty items</summary>")
+                body += [*(_figure(example, items[example.item], index) for example in own[SHOWN_OPEN:]), "</details>"]
+    return "\n".join([head("Benchmark overlap"), *body, END]).encode()
+
+
+def head(title: str, style: str = "") -> str:
+    """The beginning of a page; ``style`` comes behind the style that all pages share."""
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title><style>{STYLE}{style}</style></head>\n<body>"
+    )
 
 
 def highlighted(text: str, spans: Sequence[Span]) -> str:
@@ -140,7 +152,7 @@ def _cell(name: str, row: dict[str, Any]) -> str:
         return f'<td><span class="bar"><i style="width:{value:.1f}%"></i></span>{value:.2f} %</td>'
     if name == "name":
         return f'<td class="name">{escape(value)} <span class="soft">{escape(row["split"])}</span></td>'
-    return f"<td{_number(name)}>{value:,}</td>"
+    return f"<td{_number(name)}>{'' if value is None else f'{value:,}'}</td>"
 
 
 def _top_ngrams(rows: list[dict[str, Any]]) -> str:

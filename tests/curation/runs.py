@@ -15,7 +15,7 @@ import polars as pl
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from cli import main
+from cli import TOOLS, main
 
 ROOT = Path(__file__).resolve().parents[2]
 UNCOMMITTED = ("summary.json", "metrics.jsonl", "recipe.yaml", ".lock")  # they tell of a command, not of documents
@@ -58,9 +58,10 @@ def rows_of(count: int) -> list[dict[str, Any]]:
 
 
 def run_here(*arguments: object) -> int:
-    """Exit code of a command, run in this process with one worker unless told otherwise."""
+    """Exit code of a command, run in this process; a stage with one worker unless told otherwise."""
     words = [str(argument) for argument in arguments]
-    return main(words if words[0] in ("explain", "verify") or "--workers" in words else [*words, "--workers", "1"])
+    without_workers = words[0] in ("explain", "verify") or " ".join(words[:2]) in TOOLS
+    return main(words if without_workers or "--workers" in words else [*words, "--workers", "1"])
 
 
 def command_line(*arguments: object) -> list[str]:
