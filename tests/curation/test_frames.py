@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from curation.sources.frames import TRUNCATIONS, read_frames
 from curation.sources.warc import DAMAGED, GOOD, REPAIRED, Record, read_records
 from curation.sources.window import SHORT_RECORD, TRUNCATED_RECORD
 from tests.curation.warc_samples import (
+    COMPRESSIONS,
     HTML_HEAD,
     html_page,
     ids,
@@ -275,10 +277,46 @@ def test_memory_stays_bounded_on_bombs_and_on_a_huge_length(tmp_path: Path) -> N
     huge = member(warc_record(HTML_HEAD, page_headers(1), 10**17))
     junk = zeros_member(b"junk", 300)
     path = write(tmp_path / "bomb.warc.gz", member(page_record(2)) + bomb + huge + junk + member(page_record(3)))
+    assert peak_kilobytes(path, 2) < 256 * 1024
+
+
+def peak_kilobytes(path: str, expected_good: int) -> int:
+    """Peak memory of a process that reads all records of a file."""
     result = subprocess.run([sys.executable, "-c", MEMORY_PROGRAM, path], capture_output=True, text=True, check=True)
     good, kilobytes = map(int, result.stdout.split())
-    assert good == 2
-    assert kilobytes < 256 * 1024
+    assert good == expected_good
+    return kilobytes
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak of a process's memory is read from /proc")
+@pytest.mark.parametrize("layout", ["member", "one member", "plain", "zstd", "lz4", "bzip2"])
+def test_memory_does_not_grow_with_the_number_of_records(tmp_path: Path, layout: str) -> None:
+    peaks = {}
+    for count in (1_000, 100_000):
+        records = (page_record(number, b"<p>page %d</p>" % number) for number in range(count))
+        path = tmp_path / f"{count}.warc"
+        with gzip.open(path, "wb", 1) if layout == "one member" else open(path, "wb") as stream:
+            for record in records:
+                stream.write(COMPRESSIONS.get(layout, member if layout == "member" else bytes)(record))
+        peaks[count] = peak_kilobytes(str(path), count)
+    assert peaks[100_000] - peaks[1_000] < 64 * 1024  # a quarter of the 256 MiB that are allowed
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak of a process's memory is read from /proc")
+@pytest.mark.parametrize("layout", ["member", "one member"])
+def test_memory_does_not_grow_with_the_size_of_a_file(tmp_path: Path, layout: str) -> None:
+    """Five gigabytes of records, some ten megabytes on the disk."""
+    record = page_record(1, html_page(1) * 400)
+    count = 5_000_000_000 // len(record)
+    path = tmp_path / "large.warc.gz"
+    with gzip.open(path, "wb", 1) if layout == "one member" else open(path, "wb") as stream:
+        packed = record if layout == "one member" else member(record)
+        for _ in range(count):
+            stream.write(packed)
+    small = write(tmp_path / "small.warc.gz", b"".join(member(page_record(number)) for number in range(1_000)))
+    assert peak_kilobytes(str(path), count) - peak_kilobytes(small, 1_000) < 64 * 1024
 
 
 NOISE = [b"WARC/1.0\r\n", b"\r\n", b"\r\n\r\n", b"Content-Length: 3\r\n", b"abc", b"\0", b"WARC", b"\x1f\x8b\x08"]

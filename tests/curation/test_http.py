@@ -221,3 +221,39 @@ def test_bodies_stop_at_the_limit(coding: str) -> None:
 def test_a_body_without_coding_stops_at_the_limit() -> None:
     assert response(b"abcdef", limit=6) == HttpResponse(200, [], b"abcdef")
     assert response(b"abcdef", limit=5) == HttpResponse(200, [], b"abcde", truncated=True)
+
+
+# --- lies about codings ---------------------------------------------------------------------------
+
+
+def test_a_coding_that_magic_bytes_contradict_is_the_one_they_name() -> None:
+    for name in ("gzip", "deflate", "br", "zstd", "x-gzip"):
+        assert response(gzip.compress(TEXT), f"Content-Encoding: {name}").body == TEXT
+        assert response(zstandard.compress(TEXT), f"Content-Encoding: {name}").body == TEXT
+
+
+def test_several_codings_in_one_header_or_in_several() -> None:
+    coded = zstandard.compress(gzip.compress(TEXT))
+    assert response(coded, "Content-Encoding: gzip, zstd").body == TEXT
+    assert response(coded, "Content-Encoding: gzip", "Content-Encoding: zstd").body == TEXT
+    assert response(chunked(gzip.compress(TEXT), [50]), "Transfer-Encoding: gzip, chunked").body == TEXT
+    assert response(gzip.compress(TEXT), "Content-Encoding: gzip", "Content-Encoding: gzip").body == TEXT  # a proxy named it twice
+
+
+@pytest.mark.parametrize("name", ["gzip", "compress", "br", "zstd", "exi"])
+def test_bytes_that_no_coding_explains_are_no_body(name: str) -> None:
+    noise = b"\x00\x01\x02" + bytes(range(128, 256)) * 4
+    answer = response(noise, f"Content-Encoding: {name}")
+    assert answer.problem and TEXT not in answer.body and noise not in answer.body
+
+
+def test_thousands_of_empty_members_are_passed_over_at_once() -> None:
+    """100,000 gzip members without content, which a decoder that copies what is left of the body would take minutes for."""
+    answer = response(gzip.compress(b"", mtime=0) * 100_000 + gzip.compress(TEXT), "Content-Encoding: gzip")
+    assert (answer.body, answer.problem) == (TEXT, None)
+
+
+def test_lines_that_end_in_two_carriage_returns() -> None:
+    block = b"HTTP/1.1 200 OK\r\r\nContent-Type: text/html\r\r\n\r\r\n" + TEXT
+    answer = parse_response(block, LIMIT)
+    assert (answer.body, answer.header("content-type")) == (TEXT, "text/html")
