@@ -23,6 +23,7 @@ from curation.errors import EXIT_DONE, EXIT_FAILED, InputError, PipelineError, U
 from curation.signals import StopSignals
 
 if TYPE_CHECKING:  # imports that cost time stay out of --help
+    from curation.cascade import PageJudge
     from curation.recipe import Recipe
     from curation.runner import RunContext, StageResult
     from curation.shards import Shard
@@ -238,7 +239,7 @@ def _run_one(
     if name == "crawl":
         from curation.crawl import run_crawl
 
-        yield run_crawl(recipe.crawl, recipe.inputs, context, options.limit, recipe.seed)
+        yield run_crawl(recipe.crawl, recipe.inputs, context, options.limit, recipe.seed, _judge_of_pages(recipe))
     elif name == "train":
         from trainer.run import run_train
 
@@ -250,6 +251,18 @@ def _run_one(
         yield run_report(recipe.report, context)
     else:
         yield from _run_documents_stage(name, options, recipe, context)
+
+
+def _judge_of_pages(recipe: Recipe) -> PageJudge | None:
+    """What the crawl's cascade asks about pages: the filter's own scores and keep rule."""
+    if recipe.crawl.cascade.model is None:
+        return None
+    from quality_filter.forecast import FilterForecast
+    from quality_filter.scorer import QualityScorer
+
+    settings = recipe.filter
+    scorer = QualityScorer(recipe.crawl.cascade.model, settings.positive_label, settings.min_words, settings.max_words)
+    return FilterForecast(scorer, settings, recipe.seed)
 
 
 def _run_documents_stage(name: str, options: argparse.Namespace, recipe: Recipe, context: RunContext) -> Iterator[StageResult]:

@@ -16,11 +16,13 @@ from functools import partial
 from typing import Any
 
 from curation import language, storage
+from curation.cascade import PageJudge
 from curation.crawl_inputs import find_sources, record_path
 from curation.crawl_page import PageContext
 from curation.crawl_segment import SegmentTask, crawl_segment
 from curation.engine.local import NOT_YET, LocalEngine
 from curation.errors import InputError, PipelineError
+from curation.extraction import draft
 from curation.extraction.extractor import EXTRACTORS
 from curation.finished import committed_manifests, prepared_file
 from curation.ids import SeenIds
@@ -45,11 +47,21 @@ PLACES = ("snapshot", "kind", "paths", "files", "sample", "cache", "remote")
 UNFINGERPRINTED: dict[str, Any] = {
     **dict.fromkeys(("max_quarantine_share", "links", *PLACES), True),
     "select": {"deny_lists", "allow_lists"},
+    "cascade": {"model"},
 }
 
 
-def run_crawl(settings: CrawlSettings, paths: list[str], context: RunContext, limit: int | None = None, seed: int = 0) -> StageResult:
+def run_crawl(
+    settings: CrawlSettings,
+    paths: list[str],
+    context: RunContext,
+    limit: int | None = None,
+    seed: int = 0,
+    judge: PageJudge | None = None,
+) -> StageResult:
     """Crawl files into documents. ``limit``: page records to read, in the order of the inputs. ``seed``: of a sample of files.
+
+    ``judge``: tells what the filter would remove, where the recipe has a cascade.
 
     Raises:
         UsageError: the recipe asks for something that cannot be.
@@ -61,11 +73,12 @@ def run_crawl(settings: CrawlSettings, paths: list[str], context: RunContext, li
     sources = find_sources(paths, settings, seed, client)
     if not sources:
         raise InputError("no input files; name WARC, WET or ARC files")
-    prepared = _prepare(settings, context)
+    prepared = _prepare(settings, judge, context)
     values = {
         "settings": settings.model_dump(mode="json", exclude=UNFINGERPRINTED),
-        "libraries": library_versions((*LIBRARIES, *language.LIBRARIES, *EXTRACTORS[settings.extractor].libraries)),
+        "libraries": library_versions(_libraries(settings)),
         "prepared": prepared.files,
+        "cascade": judge.identity() if judge else None,
     }
     cutter = _Cutter(StageParts(context.folder, STAGE, VERSION, values), settings, prepared, limit)
     crawl = _crawl_remote if any(storage.is_remote(source.location) for source in sources) else _crawl_local
@@ -75,6 +88,12 @@ def run_crawl(settings: CrawlSettings, paths: list[str], context: RunContext, li
     _delete_old_records(context, sources)
     result.failures += _truncated_inputs(context)
     return result
+
+
+def _libraries(settings: CrawlSettings) -> tuple[str, ...]:
+    """Distributions whose versions change the output."""
+    drafts = draft.LIBRARIES if settings.cascade.model is not None else ()
+    return (*LIBRARIES, *language.LIBRARIES, *EXTRACTORS[settings.extractor].libraries, *drafts)
 
 
 # --- from files to parts ----------------------------------------------------------------------------
@@ -94,7 +113,7 @@ class _Cutter:
         """Enter the parts of the next file; returns those that are yet to be made."""
         repeated = self._seen.enter(plan.id_hashes)
         identity = {"path": source.name, "bytes": plan.bytes, "sha256": plan.sha256, "repeated_ids": sorted(repeated)}
-        context = PageContext(source.name, self._settings, repeated, self._prepared.links, self._prepared.addresses)
+        context = PageContext(source.name, self._settings, repeated, self._prepared.links, self._prepared.addresses, self._prepared.judge)
         todo = []
         for number, segment in enumerate(limit_segments(plan.segments, self.limit)):
             span = {"start": segment.start, "end": segment.end, "max_pages": segment.max_pages}
@@ -215,10 +234,11 @@ class _PreparedCrawl:
 
     links: str | None
     addresses: tuple[str, str] | None
+    judge: PageJudge | None
     files: list[dict[str, Any]]
 
 
-def _prepare(settings: CrawlSettings, context: RunContext) -> _PreparedCrawl:
+def _prepare(settings: CrawlSettings, judge: PageJudge | None, context: RunContext) -> _PreparedCrawl:
     """Read what the recipe selects pages by, and commit it."""
     storage.remove(prepared_file(context.folder, STAGE))
     files: list[ManifestFile] = []
@@ -237,7 +257,7 @@ def _prepare(settings: CrawlSettings, context: RunContext) -> _PreparedCrawl:
     listed = [asdict(file) for file in files]
     if files:
         commit_prepared(context.folder, STAGE, fingerprint_of({"files": listed, **values}), values, files)
-    return _PreparedCrawl(links, addresses, [*listed, *values.get("lists", [])])
+    return _PreparedCrawl(links, addresses, judge, [*listed, *values.get("lists", [])])
 
 
 def _commit(context: RunContext, name: str, content: bytes, rows: int, files: list[ManifestFile]) -> str:

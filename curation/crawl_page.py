@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
 from curation import storage
+from curation.cascade import PageJudge, why_unreachable
+from curation.extraction.draft import PageDraft
 from curation.extraction.extractor import PageRefusal
 from curation.extraction.guard import Guard, GuardFailure
 from curation.extraction.page import PageRequest, PageText
@@ -40,6 +42,7 @@ class PageContext:
     """What is the same for all pages of a file: the recipe, ids that stand twice in the input, the committed links (path).
 
     ``addresses``: path and sha256 of the committed tables of domains and addresses, if the recipe selects by such.
+    ``judge``: tells of drafts what the filter will say of texts, if the recipe has a cascade.
     """
 
     file_path: str
@@ -47,6 +50,7 @@ class PageContext:
     repeated: frozenset[int]
     links: str | None
     addresses: tuple[str, str] | None = None
+    judge: PageJudge | None = None
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,9 @@ def judge_page(record: Record, context: PageContext, guard: Guard) -> Fate:
     refusal = _refuse_unread(page)
     if refusal is not None:
         return Fate(row=refusal)
+    refusal = _refuse_draft(page, guard)
+    if refusal is not None:
+        return Fate(row=refusal)
     text = guard.call(page_request(record))
     if isinstance(text, GuardFailure):
         return Fate(row=page.row(Action.QUARANTINED, text.reason, **text.detail))
@@ -186,6 +193,22 @@ def _refuse_unread(page: _Page) -> dict[str, str] | None:
     return None
 
 
+def _refuse_draft(page: _Page, guard: Guard) -> dict[str, str] | None:
+    """The ledger row of a page that the filter will remove, by a draft of its text. What is wrong with a draft, the text will show."""
+    context, request = page.context, page_request(page.record)
+    if context.judge is None or not request.is_html or context.judge.spares(_source(page)):
+        return None
+    draft = guard.call(replace(request, is_draft=True))
+    if not isinstance(draft, PageDraft):
+        return None
+    unreachable = why_unreachable(draft, page.record.target_uri, page.id, context.settings, context.judge)
+    return page.row(Action.REMOVED, unreachable[0], **unreachable[1]) if unreachable else None
+
+
+def _source(page: _Page) -> str:
+    return "webtext" if page.karma is not None else page.context.settings.source
+
+
 def page_request(record: Record) -> PageRequest:
     """What the extractor gets: WET text is UTF-8 and no HTML, a response is what its headers say."""
     if record.record_type == "conversion":
@@ -218,7 +241,7 @@ def _document(page: _Page, text: PageText, language: Language) -> dict[str, Any]
         "file_path": page.context.file_path,
         "language": language.code,
         "language_score": language.score,
-        "source": "webtext" if page.karma is not None else settings.source,
+        "source": _source(page),
         "warc_offset": record.offset,
         "warc_length": record.length,
         "karma": page.karma,

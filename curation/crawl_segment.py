@@ -111,7 +111,8 @@ def crawl_segment(part: Part, task: SegmentTask) -> Counts:
 
 
 def _page_options(settings: CrawlSettings) -> PageOptions:
-    return PageOptions(settings.extractor, settings.metadata, settings.limits.page_depth, settings.limits.tag_attributes)
+    drafts = settings.cascade.model is not None
+    return PageOptions(settings.extractor, settings.metadata, settings.limits.page_depth, settings.limits.tag_attributes, drafts)
 
 
 @lru_cache(maxsize=1)

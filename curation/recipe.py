@@ -95,6 +95,15 @@ class RemoteSettings(Section):
     anonymous: bool = Field(False, description="read s3:// without credentials")
 
 
+class CascadeSettings(Section):
+    """Leave out the extraction of pages that the filter would remove anyway, judged by a draft of their text."""
+
+    model: str | None = Field(None, description="the filter's trained model, as for filter.model; null: no cascade")
+    margin: float = Field(
+        0.3, ge=0, le=1, description="by how much the draft's score must miss what the filter asks (measured: docs/crawl.md)"
+    )
+
+
 class CrawlSettings(Section):
     """From WARC, WET and ARC files to documents."""
 
@@ -114,6 +123,7 @@ class CrawlSettings(Section):
     source: str = Field("commoncrawl", min_length=1, description="source name given to the documents")
     dump: str | None = Field(None, description="snapshot name given to the documents; null: the one in the path, if any")
     select: SelectSettings = Field(SelectSettings(), description="which pages are read at all")
+    cascade: CascadeSettings = Field(CascadeSettings(), description="pages that are not worth their extraction")
     languages: list[str] = Field([], description="languages whose texts are kept, ISO 639 codes such as en; []: all")
     min_language_score: float = Field(0.0, ge=0, le=1, description="lowest probability of its language with which a text is kept")
     links: list[str] = Field([], description="Reddit submission dumps (ndjson; .zst, .xz, .bz2, .gz); pages that they link to are webtext")

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from curation.extraction.draft import PageDraft, draft
 from curation.extraction.encoding import decode
 from curation.extraction.extractor import Extraction, HtmlPage, PageRefusal, PageRefused, load_extractor
 from curation.extraction.markup import check_markup
@@ -30,23 +31,28 @@ MAX_TITLE_CHARACTERS = 1000  # longer ones are no titles
 
 @dataclass(frozen=True)
 class PageOptions:
-    """What is the same for all pages of a run."""
+    """What is the same for all pages of a run. ``drafts``: drafts will be asked for, too."""
 
     extractor: str = "trafilatura"
     metadata: bool = False
     max_depth: int = 512
     max_attributes: int = 1000
+    drafts: bool = False
 
 
 @dataclass(frozen=True)
 class PageRequest:
-    """One page: the decoded body, the charset that HTTP declared, whether it is HTML, address and day of the crawl."""
+    """One page: the decoded body, the charset that HTTP declared, whether it is HTML, address and day of the crawl.
+
+    ``is_draft``: not the text is wanted, but a draft of it.
+    """
 
     body: bytes
     charset: str | None
     is_html: bool
     url: str | None = None
     crawled: date | None = None
+    is_draft: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,14 +75,19 @@ def warm_up(options: PageOptions) -> None:
     """Import the extractor and call it once, so that the first page is not charged for it."""
     page = b"<html><head><title>Warm-up</title></head><body><article><p>Sentence of an ordinary page.</p></article></body></html>"
     extract_page(options, PageRequest(page, None, True))
+    if options.drafts:
+        extract_page(options, PageRequest(page, None, True, is_draft=True))
 
 
-def extract_page(options: PageOptions, request: PageRequest) -> PageText | PageRefusal:
-    """Main text of an HTML page, or all of a plain text; or why there is none."""
+def extract_page(options: PageOptions, request: PageRequest) -> PageText | PageDraft | PageRefusal:
+    """Main text of an HTML page, or all of a plain text, or a draft of it; or why there is none."""
     decoded = decode(request.body, request.charset)
     try:
         _refuse_binary(request.body, decoded.text)
-        found = _extract(decoded.text, request, options) if request.is_html else Extraction(decoded.text)
+        page = _html_page(decoded.text, request, options) if request.is_html else None
+        if request.is_draft:
+            return draft(page) if page else PageDraft(decoded.text, decoded.text)
+        found = load_extractor(options.extractor).extract(page) if page else Extraction(decoded.text)
     except PageRefused as refused:
         return refused.refusal
     return PageText(
@@ -97,12 +108,12 @@ def _refuse_binary(body: bytes, text: str) -> None:
         raise PageRefused(Action.REMOVED, Reason.NOT_TEXT, begins_with=body[:8].hex())
 
 
-def _extract(html: str, request: PageRequest, options: PageOptions) -> Extraction:
+def _html_page(html: str, request: PageRequest, options: PageOptions) -> HtmlPage:
+    """The page for an extractor, after its markup has been found within its budgets."""
     html = html.replace("\0", "")
     check_markup(html, options.max_depth, options.max_attributes)
     latest = request.crawled + timedelta(days=1) if request.crawled else date.max  # where it was written, the next day may have begun
-    page = HtmlPage(html, request.url, latest, options.metadata, options.max_depth)
-    return load_extractor(options.extractor).extract(page)
+    return HtmlPage(html, request.url, latest, options.metadata, options.max_depth)
 
 
 def _visible(text: str) -> str:

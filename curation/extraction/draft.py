@@ -1,0 +1,44 @@
+"""A draft of a page's text, at a tenth of the price: what resiliparse takes for the main content, and all that is visible.
+
+Each of the two misses the text of some pages; a judge who looks at both, and at their long lines, misses few.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from curation.extraction.extractor import HtmlPage
+
+LIBRARIES = ("resiliparse", "lxml")
+LONG_LINE_WORDS = (8, 15)  # lines of a menu are shorter; chosen by benchmarks/cascade.py
+
+
+@dataclass(frozen=True)
+class PageDraft:
+    """The main content as a cheap extractor finds it, and the whole visible text; Unicode is not repaired."""
+
+    main: str
+    whole: str
+
+    def views(self) -> list[str]:
+        """Texts of which one is likely to be close to the page's text: both drafts, and their long lines."""
+        few, many = LONG_LINE_WORDS
+        views = [self.main, _long_lines(self.main, many), _long_lines(self.whole, few), _long_lines(self.whole, many)]
+        return [view for view in dict.fromkeys(views) if view.strip()]
+
+
+def _long_lines(text: str, min_words: int) -> str:
+    return "\n".join(line for line in text.splitlines() if len(line.split(None, min_words)) >= min_words)
+
+
+def draft(page: HtmlPage) -> PageDraft:
+    """The draft of a page."""
+    from resiliparse.extract.html2text import extract_plain_text
+    from resiliparse.parse.html import HTMLTree
+
+    tree = HTMLTree.parse(page.html)
+    return PageDraft(_encodable(extract_plain_text(tree, main_content=True)), _encodable(extract_plain_text(tree)))
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
