@@ -8,7 +8,7 @@ from pydantic import Field
 
 from curation.section import Section
 
-Preset = Literal["gopher", "c4", "fineweb", "lines", "none"]
+Preset = Literal["gopher", "gopher_repetition", "gopher_quality", "lines", "c4", "fineweb", "none"]
 PersonalDataKind = Literal["email", "ipv4", "ipv6", "phone"]
 
 GOPHER_STOP_WORDS = ["the", "be", "to", "of", "and", "that", "have", "with"]
@@ -104,7 +104,7 @@ class UrlSettings(RuleSection):
 class RuleSettings(Section):
     """Rules of thumb beside the classifier: which families are applied, and their limits."""
 
-    presets: list[Preset] = Field(["none"], description="families of rules to apply; gopher is gopher_repetition and gopher_quality")
+    presets: list[Preset] = Field(["none"], description="families of rules to apply; gopher: gopher_repetition and gopher_quality")
     letters_as_words: bool = Field(
         False,
         description="letters of scripts without spaces (Chinese, Thai) are words; false: what stands between spaces, as published",
@@ -119,12 +119,10 @@ class RuleSettings(Section):
     @property
     def families(self) -> list[str]:
         """Names of the sections that apply, in the order of the rules."""
-        chosen = {"gopher_repetition", "gopher_quality"} if "gopher" in self.presets else set()
-        chosen |= set(self.presets) & {"lines", "c4", "fineweb"}
-        url = self.url
-        if url.bad_words or any(
-            limit is not None for limit in (url.max_characters, url.max_digits, url.max_hyphens, url.max_numeric_hosts)
-        ):
+        chosen = set[str](self.presets)
+        if "gopher" in chosen:
+            chosen |= {"gopher_repetition", "gopher_quality"}
+        if self.url != UrlSettings():
             chosen.add("url")
         return [name for name in RULE_SECTIONS if name in chosen]
 
