@@ -21,7 +21,7 @@ import polars as pl
 from curation.shards import Shard, read_shard
 from curation.sources.urls import canonical_key
 from dedup.bands import band_keys
-from dedup.shingles import permutations, shingle_sets, signatures
+from dedup.shingles import shingle_sets, signatures
 from dedup.words import DIGEST_BYTES, Words, split_words, text_digests
 
 SLICE_ROWS = 500  # documents whose words are in memory at a time
@@ -32,11 +32,14 @@ MEMBER_COLUMNS = ["id", "source", "quality_score", "characters", "date", "excerp
 
 @dataclass(frozen=True)
 class Sketching:
-    """How documents are sketched; the same for every shard of a run, and for an index. ``addresses``: by their URLs, too."""
+    """How documents are sketched; the same for every shard of a run, and for an index. ``addresses``: by their URLs, too.
+
+    ``factors``, ``addends``: of the permutations, drawn once by ``shingles.permutations``, since its library is slow to load.
+    """
 
     ngram_words: int
-    permutations: int
-    seed: int
+    factors: npt.NDArray[np.uint32]
+    addends: npt.NDArray[np.uint32]
     bands: int
     rows: int
     estimated: bool
@@ -95,12 +98,11 @@ def sketch_shard(sketching: Sketching, work: ShardWork) -> int:
     """Write the sketch of a shard; returns how many of its documents have shingles."""
     columns = ["id", "source", "quality_score", "date", "text", *(["url"] if sketching.addresses else [])]
     frame = read_shard(work.shard, columns)
-    factors, addends = permutations(sketching.permutations, sketching.seed)
     counts, digests, keys, low = [], [], [], []
     for words in _words(frame["text"]):
         counts.append(words.counts)
         digests.append(text_digests(words))
-        signature = signatures(words, sketching.ngram_words, factors, addends)
+        signature = signatures(words, sketching.ngram_words, sketching.factors, sketching.addends)
         keys.append(band_keys(signature, sketching.bands, sketching.rows))
         low.append(signature.astype(np.uint8))
     count = np.concatenate([np.empty(0, np.int64), *counts])
@@ -116,7 +118,7 @@ def sketch_shard(sketching: Sketching, work: ShardWork) -> int:
         count,
         np.concatenate([np.empty((0, 2), np.uint64), *digests]),
         np.concatenate([np.empty((0, sketching.bands), np.uint64), *keys]),
-        np.concatenate([np.empty((0, sketching.permutations), np.uint8), *low]),
+        np.concatenate([np.empty((0, len(sketching.factors)), np.uint8), *low]),
         address_digests(frame["url"].to_list()) if sketching.addresses else None,
         count >= sketching.ngram_words,
     )
@@ -153,12 +155,11 @@ def sets_of(texts: pl.Series, sketching: Sketching) -> Iterator[tuple[npt.NDArra
 
     The shingle set of each text; whole signatures where the similarity is estimated.
     """
-    factors, addends = permutations(sketching.permutations, sketching.seed)
     for words in _words(texts):
         if sketching.estimated:
-            signature = signatures(words, sketching.ngram_words, factors, addends)
+            signature = signatures(words, sketching.ngram_words, sketching.factors, sketching.addends)
             shingled = words.counts >= sketching.ngram_words
-            yield signature[shingled].astype(np.uint64).reshape(-1), shingled * np.int64(sketching.permutations)
+            yield signature[shingled].astype(np.uint64).reshape(-1), shingled * np.int64(len(sketching.factors))
         else:
             sets, bounds = shingle_sets(words, sketching.ngram_words)
             yield sets, np.diff(bounds)

@@ -88,6 +88,7 @@ class DedupStage:
         """Sketches of the index and of all shards, the shards' work, and how many documents have shingles."""
         from dedup.bands import error_integrals
         from dedup.segments import index_sketches
+        from dedup.shingles import permutations
         from dedup.sketches import ShardWork, Sketch, Sketching, sketch_shard
 
         sketches: list[Sketch] = []
@@ -104,8 +105,7 @@ class DedupStage:
             raise InputError(f"{first} documents are more than one run deduplicates ({MAX_DOCUMENTS - 1}); split the corpus")
         sketching = Sketching(
             method.ngram_words,
-            method.permutations,
-            self.seed,
+            *permutations(method.permutations, self.seed),
             method.bands,
             method.rows,
             method.estimated,
