@@ -48,6 +48,7 @@ class SmallCorpus:
         return storage.commit_bytes(str(self.run / name), content).path
 
     def scratch(self) -> str:
+        self.run.mkdir(parents=True, exist_ok=True)  # not there yet where there is no shard
         return tempfile.mkdtemp(dir=self.run)
 
     def progress(self, message: str) -> None:
