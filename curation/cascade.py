@@ -52,7 +52,7 @@ def why_unreachable(
 ) -> tuple[Reason, dict[str, Any]] | None:
     """The reason and the measured values for a page that cannot reach what is asked; None for one worth its extraction."""
     if settings.languages:
-        language = load_identifier().identify(draft.main or draft.whole)
+        language = load_identifier(settings.language_model).identify(draft.main or draft.whole)
         if language.score >= CERTAIN_LANGUAGE and language.code not in map(shortest_code, settings.languages):
             measured = {"language": language.code, "language_score": language.score, "languages": settings.languages}
             return Reason.OTHER_LANGUAGE, {**measured, "text": "draft"}

@@ -48,6 +48,7 @@ UNFINGERPRINTED: dict[str, Any] = {
     **dict.fromkeys(("max_quarantine_share", "links", *PLACES), True),
     "select": {"deny_lists", "allow_lists"},
     "cascade": {"model"},
+    "language_model": True,
 }
 
 
@@ -68,7 +69,7 @@ def run_crawl(
         InputError: there is no input, or none can be read.
     """
     started = time.monotonic()
-    language.check_languages(settings.languages)
+    language.check_languages(settings.languages, settings.language_model)
     client = Client(settings.remote)
     sources = find_sources(paths, settings, seed, client)
     if not sources:
@@ -79,6 +80,7 @@ def run_crawl(
         "libraries": library_versions(_libraries(settings)),
         "prepared": prepared.files,
         "cascade": judge.identity() if judge else None,
+        "language_model": storage.hash_file(settings.language_model).sha256 if settings.language_model else None,
     }
     cutter = _Cutter(StageParts(context.folder, STAGE, VERSION, values), settings, prepared, limit)
     crawl = _crawl_remote if any(storage.is_remote(source.location) for source in sources) else _crawl_local

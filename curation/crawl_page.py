@@ -162,7 +162,7 @@ def judge_page(record: Record, context: PageContext, guard: Guard) -> Fate:
     if isinstance(text, PageRefusal):
         return Fate(row=page.row(text.action, text.reason, **text.detail))
     assert isinstance(text, PageText)
-    language = load_identifier().identify(text.text)
+    language = load_identifier(context.settings.language_model).identify(text.text)
     refusal = _refuse_text(page, text, language)
     if refusal is not None:
         return Fate(row=refusal, characters=text.page_characters)

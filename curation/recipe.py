@@ -125,6 +125,7 @@ class CrawlSettings(Section):
     select: SelectSettings = Field(SelectSettings(), description="which pages are read at all")
     cascade: CascadeSettings = Field(CascadeSettings(), description="pages that are not worth their extraction")
     languages: list[str] = Field([], description="languages whose texts are kept, ISO 639 codes such as en; []: all")
+    language_model: str | None = Field(None, description="fastText model that tells languages, such as lid.176.bin; null: the embedded one")
     min_language_score: float = Field(0.0, ge=0, le=1, description="lowest probability of its language with which a text is kept")
     links: list[str] = Field([], description="Reddit submission dumps (ndjson; .zst, .xz, .bz2, .gz); pages that they link to are webtext")
     links_action: Literal["label", "select"] = Field("label", description="label: linked pages are webtext; select: others are removed")

@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.errors import InputError, UsageError
+from curation.fasttext_file import SOFTMAX, ModelLayout, read_layout
 from curation.kernels import kernel
 from curation.recipe import FilterSettings
 from quality_filter.linear import Features, LinearModel, Model
-from quality_filter.model_file import SOFTMAX, ModelLayout, read_layout
 from quality_filter.text import LABEL_PREFIX, Lines
 
 POSITIVE = f"{LABEL_PREFIX}positive"

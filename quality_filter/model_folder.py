@@ -18,11 +18,11 @@ import numpy.typing as npt
 
 from curation import storage
 from curation.errors import InputError
+from curation.fasttext_file import read_layout
 from curation.shards import read_sealed, sealed_json
 from quality_filter import fasttext_model, hashing_lr
 from quality_filter.calibration import Calibration
 from quality_filter.linear import LinearModel, Model
-from quality_filter.model_file import read_layout
 from quality_filter.routing import Folds, Routing
 from quality_filter.text import Lines, normalise
 

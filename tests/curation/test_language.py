@@ -6,13 +6,14 @@ import csv
 import gzip
 import unicodedata
 from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from py3langid.langid import LanguageIdentifier as LibraryIdentifier
 
-from curation.errors import UsageError
+from curation.errors import InputError, UsageError
 from curation.language import READ_CHARACTERS, Language, check_languages, load_identifier, shortest_code, why_not_wanted
 from curation.language_embedded import MODEL_FILE, classify
 from curation.ledger import Reason
@@ -117,6 +118,50 @@ def test_articles(code: str, name: str) -> None:
     text = shared("data", "quality", "langid", f"{name}.txt").read_text(encoding="utf-8")
     assert {load_identifier().identify(line).code for line in text.splitlines() if len(line) > 200} == {code}
     assert load_identifier().identify(text).score > 0.99
+
+
+# --- a fastText model by its path -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of three languages, trained by fastText itself; codes in the forms that models have."""
+    import fasttext
+
+    folder = tmp_path_factory.mktemp("model")
+    labels = {"en": "eng_Latn", "de": "de", "ru": "rus_Cyrl"}
+    lines = [f"__label__{label} {word}" for code, label in labels.items() for word in SENTENCES[code].split() * 20]
+    (folder / "lines.txt").write_text("\n".join(lines), encoding="utf-8")
+    trained = fasttext.train_supervised(str(folder / "lines.txt"), dim=8, epoch=20, minn=2, maxn=4, bucket=1000, thread=1, verbose=0)
+    trained.save_model(str(folder / "model.bin"))
+    return folder / "model.bin"
+
+
+def test_a_model_of_the_user_tells_languages(model: Path) -> None:
+    identifier = load_identifier(str(model))
+    assert identifier.codes == {"en", "de", "ru", "und"}
+    for code in ("en", "de", "ru"):
+        found = identifier.identify(SENTENCES[code].replace(" ", "\n"))
+        assert found.code == code and 0.5 < found.score <= 1
+    assert identifier.identify(" \n") == Language("und", 0.0)
+    with pytest.raises(UsageError, match="'fr' is no language that the identifier knows"):
+        check_languages(["fr"], str(model))
+
+
+def test_a_model_that_is_none_is_refused_with_its_reason(model: Path, tmp_path: Path) -> None:
+    content = model.read_bytes()
+    (tmp_path / "cut.bin").write_bytes(content[: len(content) // 2])
+    (tmp_path / "text.bin").write_text("a text")
+    (tmp_path / "other.bin").write_bytes(content.replace(b"__label__de\0", b"__label__D1\0"))
+    for name, reason in (
+        ("cut.bin", "it ends at byte"),
+        ("text.bin", "it is no fastText model"),
+        ("other.bin", "is no model of languages"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            check_languages([], str(tmp_path / name))
+    with pytest.raises(InputError):
+        check_languages([], str(tmp_path / "absent.bin"))
 
 
 # --- what the recipe wants ------------------------------------------------------------------------

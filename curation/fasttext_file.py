@@ -78,11 +78,13 @@ class _Cursor:
 
 
 def _refusal(name: str, why: str) -> InputError:
-    return InputError(f"{name} cannot be used as a classifier: {why}; give a model of `filter train` or a supervised fastText model")
+    return InputError(
+        f"{name} cannot be used as a classifier: {why}; give a model of `filter train` or another whole, supervised fastText model"
+    )
 
 
-def read_layout(content: bytes, name: str, label: str) -> ModelLayout:
-    """Layout of a complete supervised fastText model that knows ``label``; dense or quantized.
+def read_layout(content: bytes, name: str, label: str | None = None) -> ModelLayout:
+    """Layout of a complete supervised fastText model that knows ``label`` (None: any); dense or quantized.
 
     Raises:
         InputError: it is something else, or damaged; ``name`` and the reason are in the message.
@@ -103,7 +105,7 @@ def read_layout(content: bytes, name: str, label: str) -> ModelLayout:
     if arguments[BUCKETS] < hashes:  # the library divides by their number
         raise _refusal(name, f"it has {arguments[BUCKETS]} buckets for its n-grams")
     labels, words, pruned = _read_dictionary(cursor)
-    if label not in labels:
+    if label is not None and label not in labels:
         raise _refusal(name, f"it has no label {label}; its labels are {', '.join(labels[:5]) or 'none'}")
     features = len(words) + (arguments[BUCKETS] if pruned is None else pruned)
     input_place = _pass_matrix(cursor, features, arguments[DIMENSION])

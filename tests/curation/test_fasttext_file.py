@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from curation.errors import InputError
+from curation.fasttext_file import read_layout
 from quality_filter.fasttext_model import NEGATIVE, POSITIVE
-from quality_filter.model_file import read_layout
 
 # Places of fastText's format 12: magic and version, twelve integers and a double, then the dictionary's sizes.
 DIMENSION, WORD_NGRAMS, LOSS, BUCKETS, LONGEST_SUBWORD = (8 + 4 * place for place in (0, 5, 6, 8, 10))
