@@ -67,7 +67,7 @@ def _format_at(raw: bytes, known: list[Format]) -> Format | None:
 def _seek_member(cursor: Cursor, known: list[Format], end: int | None = None) -> bool:
     """Go to the next member that begins with a record, and before file offset ``end``; False if there is none."""
     pattern = re.compile(b"|".join(kind.magic.pattern for kind in known), re.DOTALL)
-    while (match := cursor.find(pattern, LONGEST_MAGIC)) and (end is None or cursor.offset < end):
+    while (match := cursor.find(pattern, LONGEST_MAGIC, end)) and (end is None or cursor.offset < end):
         start, kind = cursor.offset, _format_at(match.group(), known)
         if kind and _holds_record(cursor, kind):
             cursor.move_to(start)

@@ -57,15 +57,18 @@ class Cursor:
         self._place += len(taken)
         return taken
 
-    def find(self, pattern: re.Pattern[bytes], longest: int) -> re.Match[bytes] | None:
-        """Go to the next match of a pattern whose matches have at most ``longest`` bytes; None, and the end of the file, without one."""
+    def find(self, pattern: re.Pattern[bytes], longest: int, end: int | None = None) -> re.Match[bytes] | None:
+        """Go to the next match of a pattern whose matches have at most ``longest`` bytes; None, and the end of the file, without one.
+
+        With ``end``, nothing is read once the cursor is at that file offset; a match behind it may still be found.
+        """
         while True:
             match = pattern.search(self._buffer, self._place)
             if match:
                 self._place = match.start()
                 return match
             self._place = max(self._place, len(self._buffer) - longest + 1)
-            if not self._fill():
+            if (end is not None and self.offset >= end) or not self._fill():
                 self._place = len(self._buffer)
                 return None
 

@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.recipe import CrawlLimits
-from curation.sources.blocks import BLOCK_BYTES, ENDLESS_MEMBER, TRUNCATED_MEMBER, Block, is_compressed, member_blocks, plain_blocks
+from curation.sources.blocks import (
+    BLOCK_BYTES,
+    ENDLESS_MEMBER,
+    SNIFF_BYTES,
+    TRUNCATED_MEMBER,
+    Block,
+    is_compressed,
+    member_blocks,
+    plain_blocks,
+)
 from tests.curation.warc_samples import member, page_record
 
 LIMITS = CrawlLimits()
@@ -26,6 +35,13 @@ def test_gzip_is_known_by_its_magic() -> None:
     assert is_compressed(io.BytesIO(member(b"")))
     assert not is_compressed(io.BytesIO(b"WARC/1.0\r\n"))
     assert not is_compressed(io.BytesIO(b""))
+
+
+@pytest.mark.parametrize("beginning", [b"WARC/1.0\r\nWARC-Type: resource\r\n", b"junk"])
+def test_only_the_beginning_of_a_plain_file_says_that_it_is_none(beginning: bytes) -> None:
+    stream = io.BytesIO(beginning + bytes(8 * SNIFF_BYTES))
+    assert not is_compressed(stream)
+    assert stream.tell() <= 2 * SNIFF_BYTES
 
 
 @given(st.lists(st.binary(max_size=300), max_size=8))
