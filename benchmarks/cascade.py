@@ -34,7 +34,7 @@ from quality_filter.scorer import QualityScorer
 Scores = npt.NDArray[np.float64]
 ROOT = Path(__file__).resolve().parents[1]
 GOAL = 0.99
-MARGINS = [number / 10 for number in range(6)]
+MARGINS = [number / 10 for number in range(11)]  # at 1 every page is extracted
 ALPHAS = (9.0, 3.0)
 THRESHOLD = 0.5
 
@@ -101,9 +101,12 @@ def outcomes(full: Scores, draft: Scores, margin: float) -> dict[str, tuple[floa
     reach = np.minimum(1.0, draft + margin)
     rules: dict[str, Callable[[Scores], Scores]] = {f"pareto {alpha:.0f}": lomax_kept(alpha) for alpha in ALPHAS}
     rules[f"threshold {THRESHOLD}"] = lambda scores: (scores >= THRESHOLD).astype(np.float64)
-    return {
-        rule: (float(kept(np.minimum(full, reach)).sum() / kept(full).sum()), float(kept(reach).mean())) for rule, kept in rules.items()
-    }
+    return {rule: (_recall(kept(np.minimum(full, reach)), kept(full)), float(kept(reach).mean())) for rule, kept in rules.items()}
+
+
+def _recall(extracted: Scores, kept: Scores) -> float:
+    """Of what the full path keeps, the share that is extracted; 1 where it keeps nothing."""
+    return float(extracted.sum() / kept.sum()) if kept.sum() else 1.0
 
 
 def lomax_kept(alpha: float) -> Callable[[Scores], Scores]:
