@@ -26,7 +26,7 @@ def signatures_of(texts: Sequence[str], ngram_words: int = 5, permutations: int 
 
 def hash_shingle(shingle: bytes) -> int:
     """MurmurHash3 of a shingle, its words joined with one space: datasketch's ``hashfunc``."""
-    from dedup.shingles import murmur3
+    from curation.murmur3 import murmur3
 
     return int(murmur3(np.frombuffer(shingle, np.uint8), 0, len(shingle), 0))
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.kernels import kernel
+from curation.murmur3 import finalise, murmur3
 from dedup.words import Words
 
 EMPTY_ROW = 0xFFFFFFFF  # minimum over no shingle, as in datasketch
@@ -45,44 +46,6 @@ def shingle_sets(words: Words, ngram_words: int) -> tuple[npt.NDArray[np.uint64]
 
 
 @kernel
-def _rotate(value: Any, bits: Any) -> Any:
-    return np.uint32(np.uint32(value << bits) | np.uint32(value >> (32 - bits)))
-
-
-@kernel
-def _finalise(value: Any) -> Any:
-    """MurmurHash3's 32-bit finaliser, a bijection."""
-    value = np.uint32(value ^ (value >> 16))
-    value = np.uint32(value * np.uint32(0x85EBCA6B))
-    value = np.uint32(value ^ (value >> 13))
-    value = np.uint32(value * np.uint32(0xC2B2AE35))
-    return np.uint32(value ^ (value >> 16))
-
-
-@kernel
-def murmur3(data: Any, start: Any, end: Any, seed: Any) -> Any:
-    """MurmurHash3_x86_32 of ``data[start:end]`` (uint8)."""
-    value = np.uint32(seed)
-    length = end - start
-    tail = start + length // 4 * 4
-    for position in range(start, tail, 4):
-        block = np.uint32(
-            np.uint32(data[position])
-            | np.uint32(data[position + 1]) << 8
-            | np.uint32(data[position + 2]) << 16
-            | np.uint32(data[position + 3]) << 24
-        )
-        block = np.uint32(_rotate(np.uint32(block * np.uint32(0xCC9E2D51)), 15) * np.uint32(0x1B873593))
-        value = np.uint32(_rotate(np.uint32(value ^ block), 13) * np.uint32(5) + np.uint32(0xE6546B64))
-    if tail < end:
-        block = np.uint32(0)
-        for position in range(end - 1, tail - 1, -1):
-            block = np.uint32(block << 8 | np.uint32(data[position]))
-        value = np.uint32(value ^ np.uint32(_rotate(np.uint32(block * np.uint32(0xCC9E2D51)), 15) * np.uint32(0x1B873593)))
-    return _finalise(np.uint32(value ^ np.uint32(length)))
-
-
-@kernel
 def _signatures(content: Any, starts: Any, bounds: Any, ngram_words: Any, factors: Any, addends: Any) -> Any:
     documents, count = len(bounds) - 1, len(factors)
     rows = np.full((documents, count), np.uint32(EMPTY_ROW), np.uint32)
@@ -90,7 +53,7 @@ def _signatures(content: Any, starts: Any, bounds: Any, ngram_words: Any, factor
         row = rows[document]
         for word in range(bounds[document], bounds[document + 1] - ngram_words):
             # datasketch mixes the hash once more before it permutes it.
-            shingle = _finalise(murmur3(content, starts[word], starts[word + ngram_words] - 1, 0))
+            shingle = finalise(murmur3(content, starts[word], starts[word + ngram_words] - 1, 0))
             for k in range(count):
                 row[k] = min(row[k], np.uint32(factors[k] * shingle + addends[k]))
     return rows

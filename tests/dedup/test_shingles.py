@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.shingles import EMPTY_ROW, murmur3, permutations, shingle_sets, signatures
+from dedup.shingles import EMPTY_ROW, permutations, shingle_sets, signatures
 from dedup.words import split_words
 
 TEXTS = [
@@ -33,12 +33,6 @@ def reference(text: str, n: int, count: int, seed: int) -> list[int]:
     sketch = datasketch.MinHash(num_perm=count, seed=seed, hashfunc=murmur, scheme="affine32")
     sketch.update_batch(word_ngrams(text, n))
     return sketch.hashvalues.tolist()
-
-
-@settings(deadline=None)
-@given(st.binary(max_size=40), st.integers(0, (1 << 32) - 1))
-def test_murmur3_equals_mmh3(data: bytes, seed: int) -> None:
-    assert int(murmur3(np.frombuffer(data, np.uint8), 0, len(data), seed)) == mmh3.hash(data, seed, signed=False)
 
 
 @pytest.mark.parametrize(("n", "count", "seed"), [(5, 128, 1), (1, 10, 42), (3, 256, 0)])
