@@ -47,10 +47,13 @@ COMMANDS = {
 # Commands of two words stand beside the stages: they make what a stage needs, or look at what it made. Each lies in the module
 # ``PACKAGE.commands`` as the functions ``add_WORD_arguments(parser)`` and ``WORD(options) -> exit code``.
 TOOLS = {
+    "filter train": "train a quality classifier into a folder of its own",
+    "filter inspect": "tell why a document, or a text file, scores as it does, and what every rule makes of it",
     "dedup clusters": "list the largest clusters of duplicates, with samples",
     "dedup merge": "add to an index of earlier runs what others hold",
     "contamination report": "print the overlap with benchmarks, and compare scores on dirty and clean items",
 }
+TOOL_PACKAGES = {"filter": "quality_filter"}  # where a stage's package has another name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -139,7 +142,7 @@ def _add_input_options(command: argparse.ArgumentParser) -> None:
 def _tool_module(name: str) -> tuple[ModuleType, str]:
     """The module of a tool and the word that its functions are named by."""
     package, word = name.split()
-    return importlib.import_module(f"{package}.commands"), word
+    return importlib.import_module(f"{TOOL_PACKAGES.get(package, package)}.commands"), word
 
 
 def _add_stage_options(command: argparse.ArgumentParser, name: str) -> None:

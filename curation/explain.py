@@ -52,6 +52,21 @@ def explain_document(run: str, key: str) -> list[str]:
     return lines
 
 
+def find_document(run: str, key: str) -> dict[str, Any] | None:
+    """Id, address and text of the document with this id or URL as it was first committed; None if the run holds no text of it.
+
+    Raises:
+        InputError: there is no such run.
+    """
+    stages = finished_stages(run)
+    for document_id in _ids_of(run, stages, key):
+        for stage in stages:
+            rows = _rows(run, stage, "documents", ["id", "url", "text"], pl.col("id").eq(document_id)).to_dicts()
+            if rows:
+                return rows[0]
+    return None
+
+
 def _ids_of(run: str, stages: list[str], key: str) -> list[str]:
     """Ids that the key names: itself, or those of all documents with this address."""
     found: dict[str, None] = {}

@@ -8,13 +8,14 @@ applies the rule. Curated texts are scored, too, and always stay.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from curation import storage
 from curation.errors import UsageError
 from curation.ledger import Action, Reason, ledger_row
 from curation.recipe import FilterSettings
@@ -25,6 +26,9 @@ from quality_filter.keep import KeepRule, best_of, tie_key
 from quality_filter.model_folder import DESCRIPTION, Description, QualityModel, model_paths, read_model
 from quality_filter.scorer import QualityScorer
 from quality_filter.training import histogram, train_model
+
+if TYPE_CHECKING:
+    from quality_filter.heuristics.judge import Verdict
 
 CARD_FILE = "card.json"
 PAGE_FILE = "card.html"
@@ -59,7 +63,7 @@ class FilterStage:
             UsageError: there is nothing to train on: no curated text in the corpus; or no alpha can be fitted.
             InputError: no raw page is left to train on, too few documents, or the given model is unusable.
         """
-        description = self.prepare_model(corpus)
+        description, _ = self.prepare_model(corpus)
         values: dict[str, Any] = {"model": description.files}
         if self.settings.keep_rule == "pareto":
             values["alpha"] = self._alpha(description)
@@ -67,13 +71,14 @@ class FilterStage:
             values["last_kept"] = self._last_kept(corpus)
         return Prepared(corpus.folder, values)
 
-    def prepare_model(self, corpus: Corpus) -> Description:
-        """The model alone: trained and committed, or the given one."""
+    def prepare_model(self, corpus: Corpus) -> tuple[Description, dict[str, Any]]:
+        """The model alone, trained or given, committed with its card: description and card."""
         settings = self.settings
         if settings.model:
             description, files = read_model(settings.model, settings.positive_label, settings.min_words, settings.max_words)
             QualityScorer(settings.model, settings.positive_label, settings.min_words, settings.max_words).model()
-            card: dict[str, Any] = {"trained": False, "classifier": description.classifier, "files": description.files}
+            digest = storage.sha256_of(description.to_bytes())  # which holds those of the files
+            card: dict[str, Any] = {"trained": False, "classifier": description.classifier, "sha256": digest, "files": description.files}
         else:
             description, trained, card = train_model(corpus, settings, self.seed)
             files = trained
@@ -86,7 +91,7 @@ class FilterStage:
             page = render_card(card)
             corpus.commit(PAGE_FILE, page)
             corpus.publish(PUBLISHED_PAGE, page)
-        return description
+        return description, card
 
     def process(self, documents: pl.DataFrame, prepared: Prepared) -> Outcome:
         """Score one shard; remove what is too short to be judged and what the keep rule does not keep."""
@@ -112,7 +117,7 @@ class FilterStage:
         judged = documents.with_columns(pl.Series("quality_score", scores, pl.Float64).fill_nan(None))
         stays = judged.filter(pl.Series(kept, dtype=pl.Boolean))
         edited, changes, replaced = edit_documents(stays, [verdicts[place] for place in np.flatnonzero(kept)], self.settings)
-        ruled_out = np.array([verdict is not None and verdict.text is None for verdict in verdicts], np.bool_)
+        ruled_out = _ruled_out(verdicts)
         statistics: dict[str, Any] = {"score_histograms": _histograms(np.where(ruled_out, np.nan, scores), kept, curated)}
         if self.settings.personal_data:
             statistics["personal_data_replaced"] = replaced
@@ -159,7 +164,9 @@ def survey_scores(settings: FilterSettings, seed: int, model: str, folder: str, 
     number, shard = item
     documents = read_shard(shard, COLUMNS)
     scores = _score(documents, QualityScorer(model).model())[1]
-    judged = ~np.isnan(scores) & ~_curated(documents, settings)
+    curated = _curated(documents, settings)
+    verdicts = judge_by_rules(documents, curated.tolist(), settings)
+    judged = ~np.isnan(scores) & ~curated & ~_ruled_out(verdicts)
     ids = documents["id"].filter(pl.Series(judged, dtype=pl.Boolean))
     path = f"{folder}/scores-{number:05d}.npz"
     np.savez(path, scores=scores[judged], ties=np.array([tie_key(seed, document_id) for document_id in ids], np.uint64))
@@ -172,6 +179,11 @@ def _score(documents: pl.DataFrame, model: QualityModel) -> tuple[npt.NDArray[np
 
 def _curated(documents: pl.DataFrame, settings: FilterSettings) -> Flags:
     return (documents["source"] == settings.positive_source).fill_null(False).to_numpy()
+
+
+def _ruled_out(verdicts: Sequence[Verdict | None]) -> Flags:
+    """Which documents a rule removes."""
+    return np.array([verdict is not None and verdict.text is None for verdict in verdicts], np.bool_)
 
 
 def _histograms(scores: npt.NDArray[np.float64], kept: Flags, curated: Flags) -> dict[str, list[int]]:
