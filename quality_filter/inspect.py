@@ -53,8 +53,8 @@ def _find(document: str, run: str | None) -> Mapping[str, Any]:
         return found
     if storage.exists(document):
         return {"id": document, "url": None, "text": storage.read_bytes(document).decode("utf-8", "replace")}
-    place = f"a document of {run}, by id or address, nor " if run else ""
-    raise InputError(f"{document} is neither {place}a text file; check the name, or give --run RUN")
+    place = f"neither a document of {run}, by id or address, nor" if run else "not"
+    raise InputError(f"{document} is {place} a text file; check the name, or give --run RUN")
 
 
 def _keep_lines(recipe: Recipe, run: str | None, document_id: str, score: float) -> list[str]:

@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import replace
 from typing import Any
 
-from curation import crawl, importing, storage
+from curation import crawl, crawl_inputs, importing, storage
 from curation.engine.local import LocalEngine
 from curation.errors import InputError
 from curation.finished import committed_shards, finished_stage_of
@@ -71,9 +71,10 @@ def _read_class(
         if place:
             shards += committed_shards(*place)
             continue
-        archives += _named(path, crawl.SUFFIXES)
-        tables += _named(path, importing.SUFFIXES)
-        if not (archives or tables):
+        own_archives, own_tables = _named(path, crawl_inputs.SUFFIXES), _named(path, importing.SUFFIXES)
+        archives += own_archives
+        tables += own_tables
+        if not (own_archives or own_tables):
             raise InputError(f"{path} holds no file of a known kind; give WARC, WET or ARC files, JSONL, Parquet, .txt or .md")
     if name == "positives" and shards:
         raise InputError("positives cannot be the folder of a stage, whose documents have sources of their own; give files")
@@ -82,7 +83,8 @@ def _read_class(
         shards += committed_shards(context.folder, f"filter/{name}")
     if archives:
         inner = replace(context, folder=storage.join(context.folder, name))
-        results.append(crawl.run_crawl(recipe.crawl.model_copy(update={"source": source, "links": []}), archives, inner, limit))
+        settings = recipe.crawl.model_copy(update={"source": source, "links": [], "snapshot": None, "paths": []})
+        results.append(crawl.run_crawl(settings, archives, inner, limit))
         shards += committed_shards(inner.folder, crawl.STAGE)
     return results, shards
 
