@@ -52,7 +52,7 @@ def test_a_model_folder_and_its_card(folder: Path, model: Path, capsys: pytest.C
     assert len(card["files"]["positives"]) == 4
     again = ["--positives", folder / "curated.jsonl", folder / "books", "--negatives", folder / "raw.jsonl", "--output", folder / "again"]
     assert main(["filter", "train", *map(str, again), *COMMON[:-3], "--workers", "1", "--quiet"]) == 0
-    assert "held out by site: AUC" in capsys.readouterr().out
+    assert "held out by site" in capsys.readouterr().out
     for name in names:
         assert (folder / "again" / name).read_bytes() == (model / name).read_bytes(), name
 
