@@ -245,8 +245,8 @@ def _scores(truth: Truth, found: Found, documents: int) -> dict[str, float | Non
 
 def main() -> None:
     parser = table.parser(__doc__)
-    parser.add_argument("--documents", type=int, default=20_000, help="documents that all programs get (default 20000)")
-    parser.add_argument("--large", type=int, default=100_000, help="documents for ours and rensa alone, 0 for none (default 100000)")
+    parser.add_argument("--documents", type=int, default=50_000, help="documents that all programs get (default 50000)")
+    parser.add_argument("--large", type=int, default=200_000, help="documents for ours and rensa alone, 0 for none (default 200000)")
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS), help="programs to compare with (default all)")
     parser.add_argument("--corpus", type=Path, metavar="JSONL", help="documents to use instead of made ones")
     parser.add_argument("--truth", type=Path, metavar="JSONL", help="their true pairs")
