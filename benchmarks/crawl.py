@@ -79,7 +79,11 @@ def _parse() -> argparse.Namespace:
     options.add_argument("--large-gigabytes", type=float, default=5.0, help="size of the large file for memory; 0: none (default: 5)")
     options.add_argument("--scratch", type=Path, help="folder for inputs and outputs, which are deleted again")
     options.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts to run")
-    return options.parse_args()
+    arguments = options.parse_args()
+    for path in (arguments.tools / "make_warc.py", arguments.tools / "score_extraction.py", arguments.wcxb):
+        if set(arguments.only) - {"memory"} and not path.exists():
+            options.error(f"no such file: {path}; name it with --tools or --wcxb, or run --only memory, which needs none")
+    return arguments
 
 
 def _make_inputs(arguments: argparse.Namespace, scratch: Path) -> Inputs:
