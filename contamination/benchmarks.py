@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from contamination.lm_eval import render
 from contamination.specs import DATA_SUFFIXES, BenchmarkSpec
 from curation import storage
 from curation.errors import InputError
@@ -84,10 +85,12 @@ def read_benchmark(spec: BenchmarkSpec) -> Benchmark:
         before = len(items)
         fields: list[str | list[str]] | None = spec.fields
         for place, row in read_rows(path):
-            if fields is None:
+            if fields is None and spec.templates is None:
                 fields = find_fields(row, path)
             try:
-                items.append(_item_of(row, len(items), fields, spec.answer, place))
+                slots = _slots_of_fields(row, fields, place) if fields else _slots_of_templates(row, spec.templates or [], place)
+                answers = _texts(_value(row, spec.answer, place), spec.answer, place) if spec.answer else []
+                items.append(Item(len(items), slots, answers[0] if answers else ""))
             except RecursionError as error:
                 raise InputError(f"{place}: lists are nested too deeply; mend the row or name other fields") from error
         if len(items) == before:
@@ -110,17 +113,28 @@ def find_fields(row: Row, path: str) -> list[str | list[str]]:
     return found
 
 
-def _item_of(row: Row, number: int, fields: list[str | list[str]], answer: str | None, place: str) -> Item:
+def _slots_of_fields(row: Row, fields: list[str | list[str]], place: str) -> tuple[tuple[str, ...], ...]:
     slots = []
     for field in fields:
         names = field if isinstance(field, list) else [field]
-        slot = tuple(text for name in names for text in _texts(_value(row, name, place), name, place))
-        if slot:
-            slots.append(slot)
-    if not slots:
-        raise InputError(f"{place}: the item holds no text in {_names(fields)}; mend the row or name other fields")
-    answers = _texts(_value(row, answer, place), answer, place) if answer else []
-    return Item(number, tuple(slots), answers[0] if answers else "")
+        slots.append(tuple(text for name in names for text in _texts(_value(row, name, place), name, place)))
+    return _filled(slots, _names(fields), place)
+
+
+def _slots_of_templates(row: Row, templates: list[str | list[str]], place: str) -> tuple[tuple[str, ...], ...]:
+    slots = []
+    for template in templates:
+        alternatives = template if isinstance(template, list) else [template]
+        texts = (text for alternative in alternatives for text in render(alternative, row, place))
+        slots.append(tuple(text for text in texts if text.strip()))
+    return _filled(slots, _names(templates), place)
+
+
+def _filled(slots: list[tuple[str, ...]], names: str, place: str) -> tuple[tuple[str, ...], ...]:
+    filled = tuple(slot for slot in slots if slot)
+    if not filled:
+        raise InputError(f"{place}: the item holds no text in {names}; mend the row or name other fields")
+    return filled
 
 
 def _names(fields: list[str | list[str]]) -> str:

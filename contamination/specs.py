@@ -1,9 +1,10 @@
 """Which benchmarks a recipe names: files, and the fields whose words are looked for.
 
-An entry of ``decontaminate.benchmarks`` is a path to a data file (JSON Lines, CSV, Parquet; also
-.gz and .zst), a folder or glob (every JSON Lines and Parquet file below it), a path to a spec (YAML),
-or a spec written in place. A data file finds its spec by file name among those shipped in
-``contamination/specs``; without one, its fields are found by ``benchmarks.COMMON_FIELDS``.
+An entry of ``decontaminate.benchmarks`` is a path to a data file (JSON Lines, CSV, Parquet; also .gz and .zst), a
+folder or glob (every JSON Lines and Parquet file below it), a path to a spec (YAML) or to a task of the LM evaluation
+harness with local data, or a spec written in place. A data file finds its spec by file name among those shipped in
+``contamination/specs``; a spec written in place can name one (``shipped: squad_v2_val``). Without one, its fields are
+found by ``benchmarks.COMMON_FIELDS``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from contamination.lm_eval import is_task, spec_values
 from curation import storage
 from curation.errors import InputError, PipelineError, UsageError
 from curation.recipe_file import YamlError, one_line, parse_yaml
@@ -38,6 +40,11 @@ class BenchmarkSpec(Section):
         min_length=1,
         description="fields that make up an item, in reading order; a list of fields, like a field that holds a list, "
         "are alternatives, such as the answers to choose from; a dot leads into a nested field",
+    )
+    templates: list[str | Annotated[list[str], Field(min_length=1)]] | None = Field(
+        None,
+        min_length=1,
+        description="instead of fields: Jinja templates; a list, or a template that makes one, are alternatives",
     )
     passage_fields: int = Field(
         0, ge=0, description="how many of the first fields are a text to read, whose overlap is reported apart from that of the question"
@@ -82,13 +89,16 @@ def resolve_specs(entries: Sequence[str | dict[str, Any]]) -> list[BenchmarkSpec
 
 
 def read_spec(path: str) -> BenchmarkSpec:
-    """The spec in a YAML file, its ``files`` as written.
+    """The spec in a YAML file, its ``files`` as written; of a task of the LM evaluation harness what it says.
 
     Raises:
-        InputError: the file is missing, no YAML, or no spec.
+        InputError: the file is missing, no YAML, or neither spec nor usable task.
     """
+    content = storage.read_bytes(path)
+    if is_task(content):
+        return _parse(spec_values(path), path, InputError).model_copy(update={"path": path})
     try:
-        values, _ = parse_yaml(storage.read_bytes(path))
+        values, _ = parse_yaml(content)
     except YamlError as error:
         where = f"{path} line {error.line}" if error.line else path
         raise InputError(f"{where}: {error}; mend the benchmark spec") from error
@@ -123,11 +133,24 @@ def _below(folder: str, name: str) -> str:
     return name if storage.is_remote(name) or Path(name).is_absolute() else storage.join(folder, name)
 
 
+def _shipped(name: Any, where: str, error_class: type[PipelineError]) -> dict[str, Any]:
+    """The keys of the shipped spec of that name."""
+    path = SHIPPED / f"{name}.yaml"
+    if not isinstance(name, str) or not path.is_file():
+        known = ", ".join(sorted(spec.stem for spec in SHIPPED.glob("*.yaml")))
+        raise error_class(f"{where}: no shipped spec is called {one_line(str(name))}; there are {known}")
+    values: dict[str, Any] = parse_yaml(path.read_bytes())[0]
+    return values
+
+
 def _parse(values: Any, where: str, error_class: type[PipelineError]) -> BenchmarkSpec:
+    if isinstance(values, dict) and "shipped" in values:
+        own = {key: value for key, value in values.items() if key != "shipped"}
+        values = {**_shipped(values["shipped"], where, error_class), **own}
     allowed = [name for name in BenchmarkSpec.model_fields if name != "path"]
     if not isinstance(values, dict) or not set(values) <= set(allowed):
         unknown = one_line(", ".join(sorted(str(key) for key in set(values) - set(allowed)))) if isinstance(values, dict) else "no mapping"
-        raise error_class(f"{where}: not a benchmark spec ({unknown}); its keys are {', '.join(allowed)}")
+        raise error_class(f"{where}: not a benchmark spec ({unknown}); its keys are {', '.join(allowed)}, shipped")
     try:
         return BenchmarkSpec(**values)
     except ValidationError as error:
