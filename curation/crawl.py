@@ -40,7 +40,7 @@ from curation.sources.reddit import select_links
 from curation.sources.web import Client
 
 STAGE = "crawl"
-VERSION = 6
+VERSION = 7
 LIBRARIES = ("lxml", "ftfy", "chardet", "brotli", "isal", "lz4", "zstandard", "polars")
 # Places say where files are read, not what becomes of a page; lists are fingerprinted by content, not by name.
 PLACES = ("snapshot", "kind", "paths", "files", "sample", "cache", "remote")

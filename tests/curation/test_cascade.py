@@ -101,6 +101,16 @@ def test_views_of_a_draft_are_its_texts_and_their_long_lines() -> None:
     assert PageDraft("", " \n").views() == []
 
 
+def test_a_draft_has_what_is_there_for_readers_without_scripts() -> None:
+    found = draft(HtmlPage(f"<html><body><p>Loading...</p><noscript><p>{GOOD}</p></noscript></body></html>"))
+    assert GOOD in found.whole
+
+
+def test_banners_do_not_outweigh_the_text() -> None:
+    banner = "We and our partners use cookies to store information on a device, such as what you have looked at before."
+    assert PageDraft("", f"{GOOD}\n{banner}\n{banner}").views()[-1] == GOOD
+
+
 def test_a_text_that_the_main_content_misses_is_still_judged() -> None:
     found = why_unreachable(PageDraft(POOR, f"{POOR}\n{GOOD}"), None, "id", CrawlSettings(), WordJudge(0.8))
     assert found is None
