@@ -59,6 +59,11 @@ def _is_proven(grammar: Grammar, header: bytes, block: bytes) -> bool:
     return head.end() == len(block) or len(block) - head.end() in map(int, _HTTP_LENGTH.findall(head.group()))
 
 
+def ends_page(body: bytes) -> bool:
+    """Whether a page ends with its end tag."""
+    return _PAGE_END.search(body[-_TAIL_BYTES:]) is not None
+
+
 def _looks_whole(block: bytes, between: bytes) -> bool:
     """Whether a page ends with its end tag, or a text has no empty line that a wrong length could have hit."""
-    return _PAGE_END.search(block[-_TAIL_BYTES:]) is not None or (not block.startswith(b"HTTP/") and between not in block)
+    return ends_page(block) or (not block.startswith(b"HTTP/") and between not in block)

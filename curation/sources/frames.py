@@ -16,12 +16,13 @@ from curation.errors import InputError
 from curation.recipe import CrawlLimits
 from curation.sources.blocks import TRUNCATED_MEMBER, is_compressed, member_blocks, plain_blocks
 from curation.sources.cursor import SeekableBytes
-from curation.sources.endings import LONG_RECORD, Follows, judge_end
-from curation.sources.grammars import ARC, EITHER, Grammar, declared_lengths, record_headers, separator
+from curation.sources.endings import JUNK_FOLLOWS, LONG_RECORD, Follows, judge_end
+from curation.sources.grammars import ARC, EITHER, Grammar, cut_header, declared_lengths, record_headers, separator
 from curation.sources.window import SHORT_RECORD, TRUNCATED_RECORD, Window
 
 TWO_LENGTHS = "the header has more than one Content-Length"
 NO_LENGTH = "the header has no usable Content-Length"
+CUT_HEADER = "another record begins before the header ends"
 TRUNCATIONS = (TRUNCATED_MEMBER, TRUNCATED_RECORD)
 
 _BEHIND_BYTES = 64  # white space behind a block, and where more than any writer puts there
@@ -130,7 +131,13 @@ def _cut_record(window: Window, grammar: Grammar, limits: CrawlLimits) -> Frame:
         problem = window.stop if len(window.buffer) < limits.header_bytes else f"the header is longer than {limits.header_bytes} bytes"
         header, content = window.take(limits.header_bytes), _take_until_record(window, grammar, limits)
         return Frame(start, window.position - start, start, header, content, problem, grammar=grammar)
-    header = window.take(header_end.end())
+    header = window.peek(header_end.end())
+    cut = cut_header(grammar, header)
+    if cut is not None:
+        if grammar is ARC:  # whose header is one line, of which something is missing
+            return Frame(start, cut, start, b"", window.take(cut), CUT_HEADER)
+        return Frame(start, cut, start, window.take(cut), b"", CUT_HEADER, False, restart, grammar)
+    window.drop(len(header))
     lengths = declared_lengths(grammar, header)
     if len(lengths) != 1:
         content = _take_until_record(window, grammar, limits)
@@ -158,7 +165,12 @@ def _take_content(window: Window, grammar: Grammar, header: bytes, length: int, 
     if follows is Follows.OTHER and not blanks.startswith(separator(grammar, header)):
         content = _take_until_record(window, grammar, limits)
         return content, window.suspect or (SHORT_RECORD if len(content) < length else LONG_RECORD)
-    content, problem = judge_end(grammar, header, window.take(length), blanks, follows)
+    block = window.peek(length)
+    content, problem = judge_end(grammar, header, block, blanks, follows)
+    if problem == JUNK_FOLLOWS and grammar.next_record.search(block):  # by chance a line ends where the length says
+        content = _take_until_record(window, grammar, limits)
+        return content, window.suspect or SHORT_RECORD
+    window.drop(length)
     if window.stop == TRUNCATED_MEMBER and follows is Follows.END:
         problem = TRUNCATED_MEMBER  # nothing says that the bytes before the cut were decoded to the end
     if problem == LONG_RECORD:

@@ -25,9 +25,12 @@ _ARC_URL_CUT = re.compile(rb"https?:[^\n]{4000,}\Z", re.IGNORECASE)
 _ARC_NEXT = rb"(?:(?<=\n)%b|https?:[^\s]{1,4000})%b-?\d{1,18}\r?\n" % (_ARC_URL, _ARC_FIELDS)
 _ARC_PAGE = re.compile(r"https?:", re.IGNORECASE)
 _ARC_DATES = {14: "%Y%m%d%H%M%S", 12: "%Y%m%d%H%M", 10: "%Y%m%d%H", 8: "%Y%m%d", 6: "%Y%m"}
-_WARC_VERSION = rb"WARC/\d\.\d{1,2}\r{0,2}\n"
+_WARC_VERSION = rb"WARC/\d\.\d{1,2}[ \t]{0,4}\r{0,2}\n"
 # A version line; within a line only if a field follows, as where a writer was killed and another went on.
 _WARC_NEXT = rb"(?:(?<=\n)%b|%b(?=[a-z-]{1,40}:))" % (_WARC_VERSION, _WARC_VERSION)
+_WARC_TYPE = re.compile(rb"\nWARC-Type[ \t]*:", re.IGNORECASE)
+# A killed writer's header up to the URL of the record that another appended. Before its address was written nothing shows: URLs hold URLs.
+_ARC_CUT = re.compile(rb" \d{1,3}(?:\.\d{1,3}){3} (?:[0-9a-f]{0,40}|%b [^\n]{0,200}?)(?=https?:\S)" % _ARC_DATE, re.IGNORECASE)
 _ARC_LENGTH = re.compile(rb" (\d{1,18})\r?\n\Z")
 _RECORD_LINE = re.compile(rb"(?<=\n)(?:%b|%b%b\d{1,18}\r?\n)" % (_WARC_VERSION, _ARC_URL, _ARC_FIELDS), re.IGNORECASE)
 _CONTENT_LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(?:\r?\n[ \t]+)?(\d{1,18})[ \t]*\r{0,2}$", re.IGNORECASE | re.MULTILINE)
@@ -56,7 +59,7 @@ class Grammar:
 WARC = Grammar(
     "WARC",
     opening=re.compile(_WARC_VERSION, re.IGNORECASE),
-    opening_bytes=13,
+    opening_bytes=17,
     next_record=re.compile(_WARC_NEXT, re.IGNORECASE),
     search_bytes=64,
     early_record=re.compile(rb"\r?\n\r?\n(?=%b)" % _WARC_VERSION, re.IGNORECASE),
@@ -98,6 +101,17 @@ def find_record(data: bytes) -> int | None:
         return 0
     match = _RECORD_LINE.search(data)  # within a line it can be the stored content of a member
     return match.start() if match else None
+
+
+def cut_header(grammar: Grammar, header: bytes) -> int | None:
+    """Where another record begins within a header, which was cut there; None in a whole one."""
+    if grammar is ARC:
+        match = _ARC_CUT.search(header)
+        return match.end() if match and ARC.opening.match(header, match.end()) else None  # the location in version 2 is a mere URL
+    if header.upper().find(b"WARC/", 1) < 0:  # much faster than the pattern
+        return None
+    match = WARC.next_record.search(header, 1)
+    return match.start() if match and _WARC_TYPE.search(header, match.start()) else None
 
 
 def declared_lengths(grammar: Grammar, header: bytes) -> set[int]:

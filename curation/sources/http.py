@@ -12,8 +12,10 @@ ZSTD_MAX_WINDOW_BYTES = 8 << 20  # RFC 8878, section 3.1.1.1.2
 ZSTD_SLICE_BYTES = 256  # decompresses to at most 64 blocks of 128 KiB (RFC 8878, section 3.1.1.2)
 INFLATE_STEP_BYTES = 8192  # zlib copies what it leaves of a step, so thousands of tiny members need small ones
 TEXT_PROBE_BYTES = 1024  # our choice: coded data shows what it is far earlier
+SURE_TEXT_BYTES = 256  # of coded data, one in ten million million such stretches has no control character
 GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 CODINGS = ("gzip", "x-gzip", "deflate", "br", "zstd")
+OTHER_CODINGS = ("compress", "x-compress", "exi", "pack200-gzip", "dcb", "dcz")  # the rest of IANA's list; any other name is a mistake
 CUT_SHORT = "the coded body is cut short"
 
 # Servers swap code and reason, leave the version out, or speak ICY; HTTP/2 has no reason.
@@ -21,6 +23,7 @@ _STATUS_LINE = re.compile(rb"\s*(?:HTTP(?:/\d+(?:\.\d+)?)?|ICY)[ \t]+([^\r\n]*)"
 _STATUS_CODE = re.compile(rb"(?<!\S)[1-9]\d\d(?!\S)")
 _HEADER_END = re.compile(rb"\r{0,2}\n\r{0,2}\n")  # some servers end lines in CR CR LF
 _CHUNK_SIZE = re.compile(rb"\s*([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
+_TRAILERS = re.compile(rb"(?:[!-9;-~]+:[^\r\n]*(?:\r?\n|\Z))*\s*")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([^\s\"';,]+)", re.IGNORECASE)
 _CONTROLS = frozenset(range(0x20)) - frozenset(b"\t\n\f\r\x1b")  # the escape character is part of ISO-2022 text
 _MEDIA_TYPE = re.compile(r"\s*([a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64})", re.IGNORECASE)
@@ -75,17 +78,19 @@ def parse_headers(raw: bytes) -> list[tuple[str, str]]:
 
 def parse_response(block: bytes, body_limit: int) -> HttpResponse:
     """Read an archived response leniently: what cannot be undone is left as it is, with a ``problem``."""
-    match = _STATUS_LINE.match(block)
+    start, match = 0, _STATUS_LINE.match(block)
     if not match:
         return HttpResponse(None, [], block[:body_limit], "no HTTP status line", len(block) > body_limit)
-    code = _STATUS_CODE.search(match.group(1))
-    status = int(code.group()) if code else None
-    end = _HEADER_END.search(block, 0, MAX_HEADER_BYTES)
-    if end is None:
-        headers = parse_headers(block[:MAX_HEADER_BYTES].partition(b"\n")[2])
-        return HttpResponse(status, headers, b"", "the HTTP header does not end")
-    headers = parse_headers(block[: end.start()].partition(b"\n")[2])
-    payloads, problem = [block[end.end() :]], None
+    while match:  # interim responses, such as "100 Continue", stand before the final one (RFC 9110, section 15.2)
+        code = _STATUS_CODE.search(match.group(1))
+        status = int(code.group()) if code else None
+        end = _HEADER_END.search(block, match.end(), start + MAX_HEADER_BYTES)
+        if end is None:
+            headers = parse_headers(block[start : start + MAX_HEADER_BYTES].partition(b"\n")[2])
+            return HttpResponse(status, headers, b"", "the HTTP header does not end")
+        headers = parse_headers(block[match.end() : end.start()].partition(b"\n")[2])
+        start, match = end.end(), _STATUS_LINE.match(block, end.end()) if status is not None and status < 200 else None
+    payloads, problem = [block[start:]], None
     for coding in reversed([*_codings(headers, "content-encoding"), *_codings(headers, "transfer-encoding")]):
         body, coding_problem = _undo_coding(coding, payloads[-1], body_limit)
         problem = problem or coding_problem
@@ -98,7 +103,7 @@ def parse_response(block: bytes, body_limit: int) -> HttpResponse:
 def _codings(headers: list[tuple[str, str]], name: str) -> list[str]:
     """The codings that headers of that name list, in the order in which they were applied (RFC 9110, 8.4)."""
     listed = ",".join(value for key, value in headers if key.lower() == name)
-    return [coding.partition(";")[0].strip().lower() for coding in listed.split(",")]
+    return [coding.partition(";")[0].strip(" \t\"'").lower() for coding in listed.split(",")]
 
 
 def _join_chunks(body: bytes) -> tuple[bytes, str | None]:
@@ -112,8 +117,10 @@ def _join_chunks(body: bytes) -> tuple[bytes, str | None]:
         if not match:
             return b"".join(parts), "the chunked body ends without its last chunk" if position >= len(body) else "broken chunk size"
         size = int(match.group(1), 16)
-        if size == 0:
+        if size == 0 and _TRAILERS.fullmatch(body, match.end()):
             return b"".join(parts), None
+        if size == 0:
+            return (b"".join(parts) if parts else body), "bytes follow the last chunk"
         chunk = body[match.end() : match.end() + size]
         parts.append(chunk)
         if len(chunk) < size:
@@ -128,10 +135,10 @@ def _undo_coding(coding: str, body: bytes, limit: int) -> tuple[bytes, str | Non
     Many archives store the decoded body under the original header, so text that cannot be decoded is
     taken for what it is. Magic bytes tell for gzip and zstd, whatever the header says; deflate and brotli have none.
     """
-    if not body or coding in ("", "identity", "none"):
-        return body, None
     if coding == "chunked":
-        return _join_chunks(body)
+        return _join_chunks(body) if body else (body, None)
+    if not body or coding not in (*CODINGS, *OTHER_CODINGS):
+        return body, None
     if body.startswith(GZIP_MAGIC) and coding in CODINGS:
         return _inflate(body, 31, limit)
     if body.startswith(ZSTD_MAGIC) and coding in CODINGS:
@@ -148,14 +155,16 @@ def _undo_coding(coding: str, body: bytes, limit: int) -> tuple[bytes, str | Non
 
 
 def _is_text(body: bytes) -> bool:
-    """Whether the beginning reads as markup or UTF-8, without control characters but white space."""
+    """Whether the beginning reads as text: without control characters but white space, and UTF-8, markup, or long; or as UTF-16."""
     probe = body[:TEXT_PROBE_BYTES]
+    if probe.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return True
     if not _CONTROLS.isdisjoint(probe):
         return False
     try:
         codecs.getincrementaldecoder("utf-8")().decode(probe)  # may end within a character
     except UnicodeDecodeError:
-        return probe.lstrip().startswith(b"<")
+        return probe.lstrip().startswith(b"<") or len(probe) >= SURE_TEXT_BYTES
     return True
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from curation.recipe import CrawlLimits
 from curation.sources.digests import block_digest_matches, payload_digest_matches
-from curation.sources.endings import REPAIRABLE
+from curation.sources.endings import REPAIRABLE, ends_page
 from curation.sources.frames import TWO_LENGTHS, Frame, read_frames
 from curation.sources.http import HttpResponse, parse_response
 
@@ -121,7 +121,7 @@ def _judge(frame: Frame, headers: dict[str, str], record_type: str, http: HttpRe
             problem = problem or "the payload does not match its WARC-Payload-Digest, though the block matches its own"
     if http and http.problem and not http.body:
         return DAMAGED, problem or http.problem
-    problem = problem or incomplete or (http.problem if http else None)
+    problem = problem or incomplete or (http.problem or _why_short(http) if http else None)
     return (REPAIRED if problem else GOOD), problem
 
 
@@ -132,3 +132,17 @@ def _why_incomplete(headers: dict[str, str]) -> str | None:
     if headers.get("warc-segment-number"):
         return f"the record is one of several segments (WARC-Segment-Number: {headers['warc-segment-number']})"
     return None
+
+
+def _why_short(http: HttpResponse) -> str | None:
+    """How a response without codings falls short of what its own header says, as where a crawler stopped at a limit.
+
+    A page with its end tag is whole, and an empty body was left out on purpose, whatever the server says.
+    """
+    body = http.payloads[0] if http.payloads else b""
+    length = http.header("content-length") or ""
+    if http.header("content-encoding") or http.header("transfer-encoding") or not length.isdecimal() or not body:
+        return None
+    return (
+        f"the body has {len(body)} of the {length} bytes of its Content-Length" if len(body) < int(length) and not ends_page(body) else None
+    )

@@ -125,10 +125,14 @@ class Window:
         """Whether nothing but white space is left of a whole member behind the next ``place`` bytes."""
         return self.member_end is not None and self.blanks_end(place) >= len(self.buffer)
 
-    def take(self, size: int) -> bytes:
-        """The next bytes, at most ``size``."""
+    def peek(self, size: int) -> bytes:
+        """The next bytes, at most ``size`` of those that are buffered."""
         with memoryview(self.buffer) as view:
-            taken = bytes(view[:size])
+            return bytes(view[:size])
+
+    def take(self, size: int) -> bytes:
+        """As ``peek``, and pass over them."""
+        taken = self.peek(size)
         self.drop(size)
         return taken
 

@@ -23,6 +23,8 @@ from curation.sources.window import SHORT_RECORD, TRUNCATED_RECORD
 from tests.curation.warc_samples import (
     COMPRESSIONS,
     HTML_HEAD,
+    arc_file_header,
+    arc_record,
     html_page,
     ids,
     member,
@@ -54,6 +56,11 @@ def test_line_feeds_alone_folded_fields_odd_case_and_a_byte_order_mark(tmp_path:
     (record,) = records_of(content, tmp_path)
     assert (record.record_id, record.target_uri) == ("urn:x:1", "http://e.example/")
     assert (record.record_type, record.body, record.state) == ("response", b"<p>Hello</p>", GOOD)
+
+
+def test_blanks_behind_a_version(tmp_path: Path) -> None:
+    content = (page_record(1) + page_record(2)).replace(b"WARC/1.0\r\n", b"WARC/1.0 \r\n")
+    assert [(record.state, record.body) for record in records_of(content, tmp_path)] == [(GOOD, html_page(1)), (GOOD, html_page(2))]
 
 
 def test_a_page_that_quotes_records_is_one_record(tmp_path: Path) -> None:
@@ -192,6 +199,36 @@ def test_a_record_that_ends_in_a_line_within_its_page_is_not_good(tmp_path: Path
         (REPAIRED, b"<p>One.</p>\r\n<p>Two.</p>"),
         (GOOD, html_page(2)),
     ]
+
+
+def test_a_writer_killed_within_a_header_costs_one_record(tmp_path: Path) -> None:
+    """At any byte; another writer went on in the same uncompressed file. In ARC from behind the address on: before it, all is URL."""
+    killed, arc = page_record(2), arc_record(2)
+    cases = [(killed[:size], page_record, b"") for size in range(1, killed.index(b"\r\n\r\n") + 4)]
+    cases += [(arc[:size], arc_record, arc_file_header()) for size in range(arc.index(b"192.0.2.7 ") + 10, arc.index(b"\n"))]
+    for left, write_record, beginning in cases:
+        records = records_of(beginning + write_record(1) + left + write_record(3), tmp_path)
+        good = [(record.target_uri, record.body) for record in records if record.state == GOOD and record.record_type == "response"]
+        assert good == [(f"http://site{number}.example/page", html_page(number)) for number in (1, 3)], left
+        assert DAMAGED in [record.state for record in records], left
+
+
+def test_a_length_that_ends_by_chance_at_a_line_of_the_next_record(tmp_path: Path) -> None:
+    killed, following = arc_record(2, length=len(HTML_HEAD) * 2 + 200)[:150], arc_record(3)
+    length = len(killed) - killed.index(b"\n") - 1 + following.index(b"</p>\n") + 4
+    content = (
+        arc_file_header()
+        + arc_record(1)
+        + killed.replace(b" text/html %d" % (len(HTML_HEAD) * 2 + 200), b" text/html %d" % length)
+        + following
+    )
+    records = records_of(content, tmp_path)
+    assert [(record.target_uri, record.state) for record in records[1:]] == [
+        ("http://site1.example/page", GOOD),
+        ("http://site2.example/page", DAMAGED),
+        ("http://site3.example/page", GOOD),
+    ]
+    assert records[3].body == html_page(3)
 
 
 def test_an_empty_record_does_not_swallow_the_next_member(tmp_path: Path) -> None:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from curation.sources.grammars import ARC, WARC, arc_date, begins_record, declared_lengths, find_record, record_headers, separator
+from curation.sources.grammars import (
+    ARC,
+    WARC,
+    arc_date,
+    begins_record,
+    cut_header,
+    declared_lengths,
+    find_record,
+    record_headers,
+    separator,
+)
 
 
 @pytest.mark.parametrize(
@@ -117,3 +127,22 @@ def test_lengths_of_a_warc_header() -> None:
     assert lengths("Content-Length: 5") == lengths("content-length:5", "Content-Length: 5") == lengths("Content-Length:\r\n\t 5 ") == {5}
     assert lengths("Content-Length: 5", "Content-Length: 6") == {5, 6}
     assert lengths() == lengths("Content-Length: -5") == lengths("Content-Length: 0x5") == lengths("X-Content-Length: 5") == set()
+
+
+@pytest.mark.parametrize(
+    ("header", "cut"),
+    [
+        (b"http://a.example/ 192.0.2.7 2008http://b.example/ 192.0.2.8 20080601123456 text/html 55\n", 32),
+        (b"http://a.example/ 192.0.2.7 20080601123456 texhttp://b.example/ 192.0.2.8 20080601123456 text/html 55\n", 46),
+        (b"http://a.example/?to=http://b.example/ 192.0.2.8 20080601123456 text/html 55\n", None),
+        (b"http://a.example/ 192.0.2.7 20080601123456 text/html 302 - http://b.example/ 209 IA-001102.arc 202\n", None),
+    ],
+)
+def test_where_an_arc_header_was_cut(header: bytes, cut: int | None) -> None:
+    assert cut_header(ARC, header) == cut
+
+
+def test_where_a_warc_header_was_cut() -> None:
+    sound = b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Filename: a WARC/1.0\r\nContent-Length: 5\r\n\r\n"
+    assert cut_header(WARC, sound) is None
+    assert cut_header(WARC, sound[:23] + sound) == 23

@@ -86,6 +86,13 @@ def test_a_head_without_end(head: bytes) -> None:
     assert (parsed.status, parsed.body, parsed.problem) == (200, b"", "the HTTP header does not end")
 
 
+def test_interim_responses_stand_before_the_final_one() -> None:
+    interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    final = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
+    assert parse_response(interim + final + TEXT, LIMIT) == parse_response(final + TEXT, LIMIT)
+    assert parse_response(interim + TEXT, LIMIT) == HttpResponse(103, [("Link", "</a>")], TEXT)
+
+
 def test_headers_keep_order_case_and_repetition() -> None:
     raw = (
         b"Content-Type:text/html\r\nX-Odd :  two  spaces \r\nno colon here\r\n: no name\r\n"
@@ -135,6 +142,12 @@ def test_chunk_extensions_trailers_and_line_feeds() -> None:
     assert response(chunked(TEXT, [100], b';name="v"', b"X-Checked: yes\r\n"), "transfer-encoding: Chunked").body == TEXT
     assert response(b"3\nabc\n2\nde\n0\n\n", "Transfer-Encoding: chunked").body == b"abcde"
     assert response(b"0\r\n\r\n", "Transfer-Encoding: chunked") == HttpResponse(200, [("Transfer-Encoding", "chunked")], b"")
+
+
+def test_what_follows_the_last_chunk_is_never_lost_in_silence() -> None:
+    for wire, body in ((b"0\r\n" + TEXT, b"0\r\n" + TEXT), (chunked(TEXT, [50]) + b"5\r\nabcde\r\n0\r\n\r\n", TEXT)):
+        parsed = response(wire, "Transfer-Encoding: chunked")
+        assert (parsed.body, parsed.problem) == (body, "bytes follow the last chunk")
 
 
 def test_a_page_that_was_stored_decoded_is_as_it_is() -> None:
@@ -230,6 +243,23 @@ def test_a_coding_that_magic_bytes_contradict_is_the_one_they_name() -> None:
     for name in ("gzip", "deflate", "br", "zstd", "x-gzip"):
         assert response(gzip.compress(TEXT), f"Content-Encoding: {name}").body == TEXT
         assert response(zstandard.compress(TEXT), f"Content-Encoding: {name}").body == TEXT
+
+
+@pytest.mark.parametrize("encoding", ["koi8-r", "shift_jis", "utf-16"])
+def test_text_of_any_encoding_is_told_from_coded_bytes(encoding: str) -> None:
+    page = ("Привет, мир. " * 40).encode(encoding)
+    for name in ("gzip", "deflate", "br", "zstd"):
+        parsed = response(page, f"Content-Encoding: {name}")
+        assert (parsed.body, parsed.problem) == (page, None)
+
+
+@pytest.mark.parametrize("name", ["UTF-8", "binary", "8bit", "text/html", "none"])
+def test_a_name_of_no_coding_is_a_mistake(name: str) -> None:
+    assert response(NOISE, f"Content-Encoding: {name}") == HttpResponse(200, [("Content-Encoding", name)], NOISE)
+
+
+def test_a_quoted_coding() -> None:
+    assert response(gzip.compress(TEXT), 'Content-Encoding: "gzip"').body == TEXT
 
 
 def test_several_codings_in_one_header_or_in_several() -> None:

@@ -171,6 +171,21 @@ def test_what_says_itself_that_it_is_not_whole_is_not_good(tmp_path: Path, field
     assert record.state == REPAIRED and problem in str(record.problem)
 
 
+@pytest.mark.parametrize(
+    ("fields", "body", "state"),
+    [
+        (b"Content-Length: 900\r\n", b"<html><p>Cut sho", REPAIRED),  # as Common Crawl's of 2008, cut at 128 KiB
+        (b"Content-Length: 900\r\n", b"<html><p>Whole.</p></html>\n", GOOD),
+        (b"Content-Length: 900\r\n", b"", GOOD),
+        (b"Content-Length: 900\r\nContent-Encoding: gzip\r\n", b"<html><p>Stored deco", GOOD),
+        (b"Content-Length: 5\r\n", b"<html><p>More than said", GOOD),
+    ],
+)
+def test_a_body_shorter_than_its_own_content_length(tmp_path: Path, fields: bytes, body: bytes, state: str) -> None:
+    (record,) = records_of(page_record(1, body, b"HTTP/1.1 200 OK\r\n" + fields + b"\r\n"), tmp_path)
+    assert (record.body, record.state) == (body, state)
+
+
 def test_two_lengths_that_differ(tmp_path: Path) -> None:
     """The block that really is there tells which one is true; none of it is plainly good."""
     block = HTML_HEAD + html_page(1)
