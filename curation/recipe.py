@@ -100,7 +100,7 @@ class CascadeSettings(Section):
 
     model: str | None = Field(None, description="the filter's trained model, as for filter.model; null: no cascade")
     margin: float = Field(
-        0.3, ge=0, le=1, description="by how much the draft's score must miss what the filter asks (measured: docs/crawl.md)"
+        0.4, ge=0, le=1, description="by how much the draft's score must miss what the filter asks (measured: docs/crawl.md)"
     )
 
 
