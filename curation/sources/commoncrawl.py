@@ -13,6 +13,7 @@ import difflib
 import io
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
@@ -138,7 +139,7 @@ def parse_list(content: bytes, location: str, base_url: str) -> list[Source]:
         InputError: a line is none of these, names a file that holds no pages, or there is no line at all.
     """
     with open_decompressed(io.BytesIO(content), location) as stream:
-        lines = stream.read().split(b"\n")
+        lines = stream.read().removeprefix(BOM_UTF8).split(b"\n")
     sources = []
     for number, line in enumerate(lines, 1):
         entry = line.decode("utf-8", "backslashreplace").strip()

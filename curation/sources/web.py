@@ -316,7 +316,10 @@ def _retry_after(value: str | None) -> float:
     if value.strip().isdecimal():
         return float(value)
     date = email.utils.parsedate_tz(value)
-    return max(0.0, email.utils.mktime_tz(date) - time.time()) if date else 0.0
+    try:
+        return max(0.0, email.utils.mktime_tz(date) - time.time()) if date else 0.0
+    except (ValueError, OverflowError):  # a date that no calendar has
+        return 0.0
 
 
 def _request_error(url: str, error: Exception) -> Exception:

@@ -77,6 +77,7 @@ def test_lists_written_by_people() -> None:
     content = b"# two files\r\n\r\n  a/b.warc.gz \r\nhttps://example.org/get?id=5\n"
     assert [source.location for source in parse_list(content, "list", HTTPS)] == [f"{HTTPS}a/b.warc.gz", "https://example.org/get?id=5"]
     assert parse_list(gzip.compress(content), "list", HTTPS) == parse_list(content, "list", HTTPS)
+    assert parse_list(b"\xef\xbb\xbf" + content[content.index(b"a/b") :], "list", HTTPS) == parse_list(content, "list", HTTPS)
 
 
 @pytest.mark.parametrize(

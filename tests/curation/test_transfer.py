@@ -154,6 +154,13 @@ def test_retry_after_is_obeyed_up_to_a_limit(server: ArchiveServer, tmp_path: Pa
     assert 0.95 <= third - second < 5
 
 
+@pytest.mark.parametrize("value", ["Fri, 31 Dec 99999 23:59:59 GMT", "-5", "soon", "Fri, 99 Dec 2024 99:99:99 GMT"])
+def test_a_retry_after_that_says_nothing_is_passed_over(server: ArchiveServer, tmp_path: Path, value: str) -> None:
+    server.moods[NAME] = [Mood(status=503, headers={"Retry-After": value})]
+    fetch(server, tmp_path / "file", quick())
+    assert len(server.requests) == 2
+
+
 def test_a_crowded_server_is_left_alone_by_all_threads(server: ArchiveServer, tmp_path: Path) -> None:
     server.files["other"] = b"x"
     server.moods[NAME] = [Mood(status=429, headers={"Retry-After": "1"})]
