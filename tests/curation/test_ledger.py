@@ -1,5 +1,6 @@
 import ast
 import json
+import re
 from collections import Counter
 
 import pytest
@@ -37,12 +38,19 @@ def test_every_reason_has_a_name_and_a_sentence(reason: Reason) -> None:
 def test_every_reason_is_given_somewhere() -> None:
     packages = ("curation", "quality_filter", "dedup", "contamination", "trainer")
     trees = [ast.parse(path.read_text()) for package in packages for path in (ROOT / package).rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
     given = {
-        node.attr
-        for tree in trees
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Reason"
+        node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Reason"
     }
+    for node in nodes:  # Reason(f"gopher_top_{words}_gram")
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "Reason"
+            and isinstance(node.args[0], ast.JoinedStr)
+        ):
+            parts = [re.escape(part.value) if isinstance(part, ast.Constant) else r"\d+" for part in node.args[0].values]
+            given |= {reason.name for reason in Reason if re.fullmatch("".join(parts), reason.value)}
     assert given == set(Reason.__members__)
 
 

@@ -69,7 +69,13 @@ def test_number_like_text_is_quoted() -> None:
         ("\n\ndedup:\n  threshold: 1.01", "recipe.yaml line 4: dedup.threshold: input should be less than or equal to 1, not 1.01"),
         ("dedup: {threshold: .nan}", "recipe.yaml line 1: dedup.threshold: input should be a finite number, not nan"),
         ("filter: {alpha: .inf}", "recipe.yaml line 1: filter.alpha: input should be a finite number, not inf"),
-        ("filter: {keep_rule: no}", "recipe.yaml line 1: filter.keep_rule: input should be 'pareto', 'threshold' or 'none', not False"),
+        (
+            "filter: {keep_rule: no}",
+            (
+                "filter: {keep_rule: no}",
+                "recipe.yaml line 1: filter.keep_rule: input should be 'pareto', 'threshold', 'top_fraction' or 'none', not False",
+            ),
+        ),
         ("filter: {positives: file.txt}", "recipe.yaml line 1: filter.positives: input should be a valid list, not 'file.txt'"),
         ("filter: 5", "recipe.yaml line 1: filter: input should be a valid dictionary or instance of FilterSettings, not 5"),
         ("- a\n", "recipe.yaml line 1: a recipe is a mapping of sections, such as 'crawl:'"),
