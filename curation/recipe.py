@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from curation.recipe_rules import PersonalDataKind, RuleSettings
@@ -49,7 +49,9 @@ class SelectSettings(Section):
     allow_domains: list[str] = Field([], description="as deny_domains; where something is allowed, all other addresses are excluded")
     allow_lists: list[str] = Field([], description="as deny_lists")
     allow_patterns: list[str] = Field([], description="as deny_patterns")
-    media_types: list[PageMediaType] = Field(["text/html", "application/xhtml+xml", "text/plain"], description="types of pages to keep")
+    media_types: list[PageMediaType] = Field(
+        ["text/html", "application/xhtml+xml", "text/plain"], min_length=1, description="types of pages to keep"
+    )
     min_body_bytes: int = Field(0, ge=0, description="smallest decoded body, bytes")
     max_body_bytes: int | None = Field(None, ge=0, description="largest decoded body, bytes; null: any up to crawl.limits.body_bytes")
 
@@ -69,6 +71,14 @@ class SelectSettings(Section):
                     "no_pattern", "Input should be regular expressions ({problem})", {"problem": str(error)}
                 ) from error
         return patterns
+
+    @field_validator("max_body_bytes")
+    @classmethod
+    def _leaves_a_size(cls, most: int | None, others: ValidationInfo) -> int | None:
+        least = others.data.get("min_body_bytes", 0)
+        if most is not None and most < least:
+            raise PydanticCustomError("no_size", "Input should be at least min_body_bytes, {least}, or no page is left", {"least": least})
+        return most
 
     @field_validator("deny_extensions")
     @classmethod
