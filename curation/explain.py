@@ -53,7 +53,7 @@ def explain_document(run: str, key: str) -> list[str]:
 
 
 def find_document(run: str, key: str) -> dict[str, Any] | None:
-    """Id, address and text of the document with this id or URL as it was first committed; None if the run holds no text of it.
+    """Id, address, source and text of the document with this id or URL as it was first committed; None if the run holds no text of it.
 
     Raises:
         InputError: there is no such run.
@@ -61,7 +61,7 @@ def find_document(run: str, key: str) -> dict[str, Any] | None:
     stages = finished_stages(run)
     for document_id in _ids_of(run, stages, key):
         for stage in stages:
-            rows = _rows(run, stage, "documents", ["id", "url", "text"], pl.col("id").eq(document_id)).to_dicts()
+            rows = _rows(run, stage, "documents", ["id", "url", "source", "text"], pl.col("id").eq(document_id)).to_dicts()
             if rows:
                 return rows[0]
     return None

@@ -112,8 +112,8 @@ def sealed_json(values: Mapping[str, Any]) -> bytes:
     return canonical_json({**plain, "seal": fingerprint_of(plain)})
 
 
-def read_sealed(path: str) -> dict[str, Any]:
-    """Values of a file written by ``sealed_json``, with their seal.
+def read_sealed(path: str, remedy: str = "run the stage again") -> dict[str, Any]:
+    """Values of a file written by ``sealed_json``, with their seal. ``remedy``: what to do about a damaged one.
 
     Raises:
         InputError: the file is missing.
@@ -126,7 +126,7 @@ def read_sealed(path: str) -> dict[str, Any]:
     except (ValueError, AttributeError, RecursionError):
         intact = False
     if not intact:
-        raise IntegrityError(f"{path} is damaged: its content does not match its seal; run the stage again")
+        raise IntegrityError(f"{path} is damaged: its content does not match its seal; {remedy}")
     return values
 
 

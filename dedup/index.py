@@ -89,11 +89,7 @@ def read_manifest(folder: str, name: str) -> dict[str, Any]:
         InputError: there is none.
         IntegrityError: it is damaged.
     """
-    path = _manifest(folder, name)
-    try:
-        return read_sealed(path)
-    except IntegrityError as error:
-        raise IntegrityError(f"{path} is damaged: its content does not match its seal; {_remedy(folder, name)}") from error
+    return read_sealed(_manifest(folder, name), _remedy(folder, name))
 
 
 def part_folder(folder: str, name: str, part: str) -> str:
@@ -142,7 +138,7 @@ def merge_index(target: str, source: str) -> int:
         UsageError: they were made with different parameters.
         IntegrityError: the source is damaged.
     """
-    described = read_sealed(_description(source))
+    described = _read_description(source)
     _open_description(target, described["parameters"])
     missing = [name for name in segment_names(source) if name not in segment_names(target)]
     for name in missing:
@@ -192,13 +188,17 @@ def _open_description(folder: str, parameters: dict[str, Any]) -> None:
             raise InputError(f"{folder} is no index: it holds other files; name an index or a new folder")
         storage.commit_bytes(path, sealed_json({"format": FORMAT, "parameters": parameters}))
         return
-    described = read_sealed(path)
+    described = _read_description(folder)
     if described["format"] != FORMAT:
         raise UsageError(f"{folder} is an index of format {described['format']}, not {FORMAT}; make it again with this version")
     if described["parameters"] != parameters:
         differing = sorted(key for key in parameters if parameters[key] != described["parameters"].get(key))
         has = ", ".join(f"{key} {described['parameters'].get(key)} (here {parameters[key]})" for key in differing)
         raise UsageError(f"{folder} was made with other values of dedup: {has}; give those, or another index")
+
+
+def _read_description(folder: str) -> dict[str, Any]:
+    return read_sealed(_description(folder), "restore it from a copy, or make the index again in a new folder")
 
 
 def _description(folder: str) -> str:

@@ -18,6 +18,7 @@ from quality_filter.keep import KeepRule
 from quality_filter.scorer import QualityScorer
 
 SHOWN_NGRAMS = 10
+CURATED_LINE = "  a curated text: kept whatever its score, and no rule applies to it"
 LONGEST_NGRAM = 40  # characters shown
 
 
@@ -29,6 +30,7 @@ def inspect_lines(document: str, run: str | None, model: str | None, recipe: Rec
     """
     row = _find(document, run)
     settings = recipe.filter
+    curated = row["source"] == settings.positive_source
     path = model or settings.model or (storage.join(run, "filter", "prepared") if run else "")
     if not path:
         raise InputError("no model to score with; give --model FOLDER, or --run RUN of a run that has filtered")
@@ -41,18 +43,18 @@ def inspect_lines(document: str, run: str | None, model: str | None, recipe: Rec
     else:
         fold, margin, contributions = loaded.contributions(row["text"], row["url"], row["id"])
         lines.append(f"  score {scores[0]:.6f} of {words[0]:,} words (margin {margin:+.4f}, calibrated) by the model of fold {fold}")
-        lines += _keep_lines(recipe, run, row["id"], float(scores[0]))
+        lines += [CURATED_LINE] if curated else _keep_lines(recipe, run, row["id"], float(scores[0]))
         lines += _ngram_lines(contributions)
-    return lines + _rule_lines(recipe, row)
+    return lines if curated else lines + _rule_lines(recipe, row)
 
 
 def _find(document: str, run: str | None) -> Mapping[str, Any]:
-    """Id, address and text of a document of the run, or of a local text file."""
+    """Id, address, source and text of a document of the run, or of a local text file."""
     found = find_document(run, document) if run else None
     if found is not None:
         return found
     if storage.exists(document):
-        return {"id": document, "url": None, "text": storage.read_bytes(document).decode("utf-8", "replace")}
+        return {"id": document, "url": None, "source": None, "text": storage.read_bytes(document).decode("utf-8", "replace")}
     place = f"neither a document of {run}, by id or address, nor" if run else "not"
     raise InputError(f"{document} is {place} a text file; check the name, or give --run RUN")
 

@@ -28,6 +28,7 @@ from quality_filter.text import Lines, normalise
 
 DESCRIPTION = "model.json"
 FORMAT = 1
+TRAIN_AGAIN = "restore it from a copy, or train the model again"
 SCORED_AT_ONCE = 500  # documents whose lines are in memory together: small enough for the processor's cache
 UNSCORED = np.nan
 
@@ -58,7 +59,7 @@ class Description:
             InputError: there is none, or one of another version.
             IntegrityError: it is damaged.
         """
-        values = read_sealed(storage.join(folder, DESCRIPTION))
+        values = read_sealed(storage.join(folder, DESCRIPTION), TRAIN_AGAIN)
         if values.get("format") != FORMAT:
             raise InputError(f"{folder} holds no classifier of this version; train it again")
         del values["format"], values["seal"]
@@ -127,7 +128,7 @@ def model_paths(path: str) -> list[str]:
     Raises:
         InputError: there is no such model.
     """
-    if storage.exists(storage.join(path, DESCRIPTION)):
+    if _is_model_folder(path):
         return [storage.join(path, name) for name in (DESCRIPTION, *(file["name"] for file in Description.read(path).files))]
     return [path]
 
@@ -138,7 +139,7 @@ def read_model(path: str, label: str, min_words: int, max_words: int) -> tuple[D
     Raises:
         InputError: there is no such model, or it is damaged or of another kind.
     """
-    if storage.exists(storage.join(path, DESCRIPTION)):
+    if _is_model_folder(path):
         description = Description.read(path)
         return description, {file["name"]: _read_file(path, file) for file in description.files}
     content = storage.read_bytes(path)
@@ -147,13 +148,28 @@ def read_model(path: str, label: str, min_words: int, max_words: int) -> tuple[D
     return description, {"model.bin": content}
 
 
+def _is_model_folder(path: str) -> bool:
+    """Whether the path is a folder of ``filter train``; if not, it should be a fastText file.
+
+    Raises:
+        InputError: it is a folder of something else.
+    """
+    if storage.exists(storage.join(path, DESCRIPTION)):
+        return True
+    if not storage.is_remote(path) and storage.local_path(path).is_dir():
+        raise InputError(f"{path} holds no {DESCRIPTION}, so it is no model; give a folder of `filter train`, or a fastText file")
+    return False
+
+
 def _read_file(folder: str, entry: Mapping[str, Any]) -> bytes:
-    content = storage.read_bytes(storage.join(folder, entry["name"]))
-    if len(content) != entry["bytes"] or storage.sha256_of(content) != entry["sha256"]:
-        raise InputError(
-            f"{storage.join(folder, entry['name'])} is damaged: {len(content)} bytes where {DESCRIPTION} says {entry['bytes']}, or "
-            "another checksum; train the model again"
-        )
+    path = storage.join(folder, entry["name"])
+    if not storage.exists(path):
+        raise InputError(f"{path} is missing, and {DESCRIPTION} names it; {TRAIN_AGAIN}")
+    content = storage.read_bytes(path)
+    if len(content) != entry["bytes"]:
+        raise InputError(f"{path} is damaged: {len(content)} bytes where {DESCRIPTION} says {entry['bytes']}; {TRAIN_AGAIN}")
+    if storage.sha256_of(content) != entry["sha256"]:
+        raise InputError(f"{path} is damaged: its sha256 is not the one in {DESCRIPTION}; {TRAIN_AGAIN}")
     return content
 
 

@@ -83,6 +83,11 @@ def test_any_damaged_byte_is_found(tmp_path: Path, index: Path) -> None:
             with pytest.raises(PipelineError, match="damaged"):
                 dedup(tmp_path / f"damaged-{path.name}-{len(damaged)}-{path.parent.name}", NEXT, against=str(index))
         path.write_bytes(whole)
+    description = (index / "index.json").read_bytes()
+    (index / "index.json").write_bytes(description[:-1])
+    with pytest.raises(IntegrityError, match=r"index\.json is damaged.*make the index again"):
+        dedup(tmp_path / "description", NEXT, against=str(index))
+    (index / "index.json").write_bytes(description)
     path = next(index.rglob("sets.bin"))
     path.unlink()
     with pytest.raises(IntegrityError, match=r"sets\.bin is damaged \(missing.*run dedup on its documents again"):

@@ -97,6 +97,18 @@ def test_inspect_a_text_file(folder: Path, model: Path, capsys: pytest.CaptureFi
     assert "not scored: 2 words, and the model judges no less than 5" in capsys.readouterr().out
 
 
+def test_inspect_a_curated_text(folder: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = ["filter.keep_rule=threshold", "filter.threshold=1", f"filter.positives=[{folder}/curated.jsonl]", f"filter.model={model}"]
+    settings = [word for value in [*chosen, "filter.rules.presets=[gopher]"] for word in ("--set", value)]
+    run = str(folder / "run-curated")
+    assert main(["filter", "--input", str(folder / "raw.jsonl"), "--run", run, *settings, "--quiet"]) == 0
+    assert "70 in, 30 kept" in capsys.readouterr().out  # the curated ones, by no rule
+    assert main(["filter", "inspect", "curated:1", "--run", run]) == 0
+    told = capsys.readouterr().out
+    assert "a curated text: kept whatever its score, and no rule applies to it" in told
+    assert "keep rule" not in told and "gopher" not in told
+
+
 def test_archives_train_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def archive(name: str, good: bool) -> str:
         bodies = [f"<html><body><article><p>{text(number, good)}</p></article></body></html>".encode() for number in range(20)]

@@ -172,9 +172,20 @@ def test_a_given_model_is_used_and_a_damaged_one_refused(tmp_path: Path) -> None
     (folder / "fold-3.bin").write_bytes(corpus.committed["fold-3.bin"][:1000])
     with pytest.raises(InputError, match=r"fold-3\.bin is damaged: 1000 bytes where model.json says"):
         run_small(stage, tmp_path / "3", shards_of(raw, 50))
+    changed = bytearray(corpus.committed["fold-3.bin"])
+    changed[1000] ^= 1
+    (folder / "fold-3.bin").write_bytes(changed)
+    with pytest.raises(InputError, match=r"fold-3\.bin is damaged: its sha256 is not the one in model\.json; .*train the model again"):
+        run_small(stage, tmp_path / "changed", shards_of(raw, 50))
+    (folder / "fold-3.bin").unlink()
+    with pytest.raises(InputError, match=r"fold-3\.bin is missing, and model\.json names it; .*train the model again"):
+        run_small(stage, tmp_path / "missing", shards_of(raw, 50))
     (folder / "model.json").write_bytes(corpus.committed["model.json"].replace(b"positive", b"negative", 1))
-    with pytest.raises(IntegrityError, match=r"model\.json is damaged"):
+    with pytest.raises(IntegrityError, match=r"model\.json is damaged.*train the model again"):
         run_small(stage, tmp_path / "4", shards_of(raw, 50))
+    (folder / "model.json").unlink()
+    with pytest.raises(InputError, match=r"holds no model\.json, so it is no model; give a folder of `filter train`"):
+        stage.resources()
     with pytest.raises(InputError, match="no such file"):
         run_small(FilterStage(FilterSettings(model=str(tmp_path / "absent.bin")), 1), tmp_path / "5", shards_of(raw, 50))
 
