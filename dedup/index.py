@@ -77,18 +77,27 @@ def open_index(settings: DedupSettings, seed: int, shards: Sequence[Shard]) -> I
 
 
 def segment_names(folder: str) -> list[str]:
-    """Names of the segments of an index, sorted."""
-    paths = storage.local_path(storage.join(folder, "segments")).glob("*/manifest.json")
-    return sorted(path.parent.name for path in paths if not path.parent.name.startswith("."))
+    """Names of the segments of an index, sorted.
+
+    Raises:
+        IntegrityError: one has lost its manifest. A segment appears with it, so this is no interrupted run.
+    """
+    paths = storage.local_path(storage.join(folder, "segments")).glob("*/")
+    names = sorted(path.name for path in paths if not path.name.startswith("."))
+    for name in names:
+        if not storage.exists(_manifest(folder, name)):
+            raise IntegrityError(f"{_manifest(folder, name)} is missing; {_remedy(folder, name)}")
+    return names
 
 
 def read_manifest(folder: str, name: str) -> dict[str, Any]:
     """Manifest of a segment.
 
     Raises:
-        InputError: there is none.
-        IntegrityError: it is damaged.
+        IntegrityError: there is none, though a run has seen it, or it is damaged.
     """
+    if not storage.exists(_manifest(folder, name)):
+        raise IntegrityError(f"{_manifest(folder, name)} is missing, which an earlier run has seen; restore it from a copy")
     return read_sealed(_manifest(folder, name), _remedy(folder, name))
 
 

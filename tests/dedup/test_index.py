@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -97,9 +98,25 @@ def test_any_damaged_byte_is_found(tmp_path: Path, index: Path) -> None:
 def test_a_segment_that_was_not_finished_does_not_exist(tmp_path: Path, index: Path) -> None:
     name = segment_names(str(index))[0]
     shutil.copytree(index / "segments" / name, index / "segments" / f".{name}.tmp-1")
-    (index / "segments" / "half").mkdir()
     assert segment_names(str(index)) == [name]
     assert dedup(tmp_path / "next", NEXT, against=str(index))[1] == ["c"]
+
+
+def test_a_lost_manifest_is_damage(tmp_path: Path, index: Path) -> None:
+    dedup(tmp_path / "next", NEXT, against=str(index))
+    (first,) = json.loads(next(path for path in index.rglob("manifest.json") if '"after": []' not in path.read_text()).read_text())["after"]
+    segment = index / "segments" / first
+    (segment / "manifest.json").unlink()
+    # Neither the run that wrote the segment nor one that ought to see it goes on without it.
+    for number, rows in enumerate((FIRST, NEXT, [document("z", "other words here")])):
+        with pytest.raises(IntegrityError, match=r"manifest\.json is missing; restore it from a copy, or delete .* run dedup on its documents"):
+            dedup(tmp_path / str(number), rows, against=str(index))
+    shutil.rmtree(segment)
+    with pytest.raises(IntegrityError, match=r"manifest\.json is missing, which an earlier run has seen"):
+        dedup(tmp_path / "again", NEXT, against=str(index))
+    dedup(tmp_path / "rewritten", FIRST, against=str(index))
+    assert (segment / "manifest.json").exists()
+    assert dedup(tmp_path / "then", NEXT, against=str(index))[1] == ["c"]
 
 
 def test_other_parameters_are_refused(tmp_path: Path, index: Path) -> None:
