@@ -362,6 +362,10 @@ def _check_inputs(options: argparse.Namespace, recipe: Recipe, stages: Sequence[
         raise UsageError("--files and --sample choose from a list; give it with --snapshot or --paths")
     if "filter" in stages and not recipe.filter.positives and recipe.filter.model is None:
         raise UsageError("the filter has nothing to learn from; --set filter.positives=[FILES of curated text], or filter.model=FILE")
+    if "dedup" in stages:
+        from dedup.presets import resolve
+
+        resolve(recipe.dedup)
     if "decontaminate" in stages:
         from contamination.presets import resolve_rules
 

@@ -85,3 +85,18 @@ def test_killed_at_any_moment_it_ends_as_if_nothing_had_been(tmp_path: Path, und
     assert kept_and_told(tmp_path / "run") == kept_and_told(undisturbed / "run")
     assert outputs(tmp_path / "index") == outputs(undisturbed / "index")
     assert not list((tmp_path / "run").rglob(".scratch-*"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [(["dedup.bands=20"], "dedup.bands and dedup.rows belong together"), (["dedup.bands=20", "dedup.rows=9"], "take 180 permutations")],
+)
+def test_bands_that_cannot_work_are_refused_before_anything_is_read(
+    settings: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "one.jsonl").write_text('{"text": "some words"}\n')
+    chosen = [word for each in settings for word in ("--set", each)]
+    for more in (["--dry-run"], []):
+        assert run_here("dedup", "--input", tmp_path / "one.jsonl", "--run", tmp_path / "run", *chosen, *more) == 2
+        assert said in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "run").exists()

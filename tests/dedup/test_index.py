@@ -109,7 +109,9 @@ def test_a_lost_manifest_is_damage(tmp_path: Path, index: Path) -> None:
     (segment / "manifest.json").unlink()
     # Neither the run that wrote the segment nor one that ought to see it goes on without it.
     for number, rows in enumerate((FIRST, NEXT, [document("z", "other words here")])):
-        with pytest.raises(IntegrityError, match=r"manifest\.json is missing; restore it from a copy, or delete .* run dedup on its documents"):
+        with pytest.raises(
+            IntegrityError, match=r"manifest\.json is missing; restore it from a copy, or delete .* run dedup on its documents"
+        ):
             dedup(tmp_path / str(number), rows, against=str(index))
     shutil.rmtree(segment)
     with pytest.raises(IntegrityError, match=r"manifest\.json is missing, which an earlier run has seen"):
