@@ -28,7 +28,7 @@ from curation.sources.transfer import Receipt
 from curation.sources.web import Client, is_web
 
 SUFFIXES = tuple(kind + compression for kind in (".warc", ".wet", ".arc") for compression in ("", ".gz", ".zst", ".lz4", ".bz2"))
-PLAN_VERSION = 2  # of the cutting into segments
+PLAN_VERSION = 3  # of the cutting into segments
 FRAMING_LIMITS = {"header_bytes", "body_bytes", "decompressed_bytes", "decompression_ratio"}  # those that a plan depends on
 MAX_SIZES_ASKED = 64  # files of a crawl whose sizes stand for all in a dry run
 MAX_NAME_BYTES = 200  # of a file in a folder; most filesystems take 255, and there are endings to add

@@ -23,7 +23,7 @@ from curation.sources.cursor import READ_BYTES
 from curation.sources.frames import Frame, frames_of, open_archive
 
 PAGE_TYPES = ("response", "conversion")  # record types that can become documents
-SEGMENTS_PER_FILE = 16  # our choice: enough for the cores of one machine to share one file
+SEGMENTS_PER_FILE = 32  # our choice: workers that share one file end within a thirtieth of each other
 MIN_SEGMENT_BYTES = MIB // 2  # below this, starting and committing cost more than they spread
 MAX_SEGMENT_BYTES = 64 * MIB  # about two minutes of extraction, the most that a crash can cost
 MAX_SEGMENTS = 1000  # of one file, so that a part's number says of which file it is; files over 64 GB have larger segments
