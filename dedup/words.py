@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from curation.kernels import kernel
 from curation.scripts import SPACELESS_SCRIPTS
+from curation.utf8 import decode
 
 # What a character does; the class of each code point is looked up in one table.
 SEPARATOR, LETTER, LONE_LETTER, MARK = 0, 1, 2, 3
@@ -97,16 +98,7 @@ def _split(data: Any, offsets: Any, classes: Any) -> Any:
         position, end = offsets[document], offsets[document + 1]
         previous = SEPARATOR  # class of the letter before, marks left out
         while position < end:
-            first = np.int64(data[position])
-            if first < 0x80:
-                code, width = first, 1
-            elif first < 0xE0:
-                code, width = (first & 0x1F) << 6 | data[position + 1] & 0x3F, 2
-            elif first < 0xF0:
-                code, width = (first & 0x0F) << 12 | (data[position + 1] & 0x3F) << 6 | data[position + 2] & 0x3F, 3
-            else:
-                code = (first & 0x07) << 18 | (data[position + 1] & 0x3F) << 12
-                code, width = code | (data[position + 2] & 0x3F) << 6 | data[position + 3] & 0x3F, 4
+            code, width = decode(data, position)
             kind = classes[code]
             if kind == MARK:  # belongs to the letter before; alone it is a letter
                 kind = previous if previous != SEPARATOR else LETTER

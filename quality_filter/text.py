@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from curation.kernels import kernel
 from curation.scripts import SPACELESS_SCRIPTS
+from curation.utf8 import decode
 
 LABEL_PREFIX = "__label__"
 CHARACTERS_PER_WORD = (
@@ -114,16 +115,7 @@ def _normalise(data: Any, offsets: Any, max_words: Any, classes: Any) -> Any:
         while True:
             kind, width = SEPARATOR, 0
             if position < end:
-                first = np.int64(data[position])
-                if first < 0x80:
-                    code, width = first, 1
-                elif first < 0xE0:
-                    code, width = (first & 0x1F) << 6 | data[position + 1] & 0x3F, 2
-                elif first < 0xF0:
-                    code, width = (first & 0x0F) << 12 | (data[position + 1] & 0x3F) << 6 | data[position + 2] & 0x3F, 3
-                else:
-                    code = (first & 0x07) << 18 | (data[position + 1] & 0x3F) << 12
-                    code, width = code | (data[position + 2] & 0x3F) << 6 | data[position + 3] & 0x3F, 4
+                code, width = decode(data, position)
                 kind = classes[code]
             if kind >= LONE and written > begun:  # a word ends
                 written, more = _end_word(content, begun, written, max_words - count) if lettered else (begun, 0)
