@@ -62,7 +62,8 @@ class NgramTable:
         """Where n-grams of the table occur in a text: (numbers of their first words, ascending; n-grams)."""
         from contamination import kernels
 
-        return kernels.find_keys(words.hashes, self.words, self.keys, self.filter_bits, self.filter_shift)
+        places, ngrams = kernels.find_keys(words.hashes, self.words, self.keys, self.filter_bits, self.filter_shift)
+        return places, ngrams
 
     def expand(self, ngrams: IntArray) -> tuple[IntArray, IntArray]:
         """All pairs (place in ``ngrams``, item) of the given n-grams."""

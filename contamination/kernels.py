@@ -7,17 +7,14 @@ same numbers. Nothing here knows what a benchmark is.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from contamination.arrays import IntArray, KeyArray
+from curation.kernels import kernel
+from curation.murmur3 import finalise64
 
 # FNV-1a, 64 bit (Fowler, Noll, Vo), fed with whole code points instead of bytes.
 FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 FNV_PRIME = np.uint64(0x100000001B3)
-# The finaliser of MurmurHash3 (fmix64): every bit of the input reaches every bit of the output.
-MIX_SHIFT = np.uint64(33)
-MIX_FIRST = np.uint64(0xFF51AFD7ED558CCD)
-MIX_SECOND = np.uint64(0xC4CEB9FE1A85EC53)
 # Odd multiplier of the n-gram polynomial: 2^64 divided by the golden ratio (Knuth, vol. 3, 6.4).
 BASE = np.uint64(0x9E3779B97F4A7C15)
 
@@ -36,16 +33,7 @@ MAX_REFERENCE_CHARACTERS = 8  # "thetasym" and "#1114111"; HTML 5 has longer one
 MIN_REFERENCE_CHARACTERS = 2
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _mix(value: np.uint64) -> np.uint64:
-    value ^= value >> MIX_SHIFT
-    value *= MIX_FIRST
-    value ^= value >> MIX_SHIFT
-    value *= MIX_SECOND
-    return value ^ (value >> MIX_SHIFT)
-
-
-@njit(cache=True, nogil=True)
+@kernel
 def find_words(code_points: KeyArray, folded: KeyArray, tags: KeyArray) -> tuple[IntArray, IntArray, KeyArray]:
     """Starts, ends (exclusive) and 64-bit hashes of the words of a text.
 
@@ -75,7 +63,7 @@ def find_words(code_points: KeyArray, folded: KeyArray, tags: KeyArray) -> tuple
         elif letter == 0:
             if inside:
                 ends[count] = last_letter + 1
-                hashes[count] = _mix(value)
+                hashes[count] = finalise64(value)
                 count += 1
                 inside = False
             if code_point == LESS_THAN:
@@ -87,12 +75,12 @@ def find_words(code_points: KeyArray, folded: KeyArray, tags: KeyArray) -> tuple
         position += 1
     if inside:
         ends[count] = last_letter + 1
-        hashes[count] = _mix(value)
+        hashes[count] = finalise64(value)
         count += 1
     return starts[:count].copy(), ends[:count].copy(), hashes[:count].copy()
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _tag_end(code_points: KeyArray, position: int, folded: KeyArray, tags: KeyArray) -> int:
     """Where the text goes on behind the tag that begins at ``position``; behind ``<`` alone if it is no tag."""
     place = position + 1
@@ -116,7 +104,7 @@ def _tag_end(code_points: KeyArray, position: int, folded: KeyArray, tags: KeyAr
     return position + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _reference_end(code_points: KeyArray, position: int) -> int:
     """Where the text goes on behind the character reference that begins at ``position``; behind ``&`` alone if it is none."""
     place = position + 1
@@ -134,7 +122,7 @@ def _reference_end(code_points: KeyArray, position: int) -> int:
     return position + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fnv_hash(letters: KeyArray) -> np.uint64:
     """FNV-1a of a name."""
     value = FNV_OFFSET
@@ -143,7 +131,7 @@ def fnv_hash(letters: KeyArray) -> np.uint64:
     return value
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def ngram_keys(word_hashes: KeyArray, words: int) -> KeyArray:
     """Key of the n-gram that begins at each word: uint64, ``max(0, len(word_hashes) - words + 1)`` of them."""
     count = max(0, len(word_hashes) - words + 1)
@@ -155,14 +143,14 @@ def ngram_keys(word_hashes: KeyArray, words: int) -> KeyArray:
     for position in range(words):
         leading *= BASE
         value = value * BASE + word_hashes[position]
-    keys[0] = _mix(value)
+    keys[0] = finalise64(value)
     for position in range(1, count):
         value = value * BASE + word_hashes[position + words - 1] - word_hashes[position - 1] * leading
-        keys[position] = _mix(value)
+        keys[position] = finalise64(value)
     return keys
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def build_filter(keys: KeyArray, shift: int) -> KeyArray:
     """Bitmap (uint64 words) in which bit ``key >> shift`` is set for every key."""
     bits = np.zeros(1 << (64 - shift - 6), np.uint64)
@@ -172,7 +160,7 @@ def build_filter(keys: KeyArray, shift: int) -> KeyArray:
     return bits
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find_keys(word_hashes: KeyArray, words: int, sorted_keys: KeyArray, bits: KeyArray, shift: int) -> tuple[IntArray, IntArray]:
     """Where n-grams of a text occur in a sorted key table: (positions of first words, indices of keys).
 
@@ -191,7 +179,7 @@ def find_keys(word_hashes: KeyArray, words: int, sorted_keys: KeyArray, bits: Ke
         value = value * BASE + word_hashes[position]
     for position in range(len(word_hashes) - words + 1):
         value = value * BASE + word_hashes[position + words - 1]
-        key = _mix(value)
+        key = finalise64(value)
         value -= word_hashes[position] * leading
         bit = key >> np.uint64(shift)
         if (bits[bit >> WORD_BITS] >> (bit & BIT_MASK)) & ONE == 0:

@@ -3,7 +3,8 @@
 A run's workers are fresh processes; without a cache each would compile for seconds. Numba keeps
 the machine code beside the source or in the user's cache folder, and compiles anew when the file
 that holds the kernel changes. It does not see changes in other files, so a kernel calls kernels
-of its own module only, or of those that follow a standard and will not change (``murmur3``, ``utf8``). Imports numba: import this module where it is used.
+of its own module only, or of those that follow a
+standard and will not change (``murmur3``, ``utf8``). Imports numba: import this module where it is used.
 """
 
 from __future__ import annotations

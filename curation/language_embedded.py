@@ -81,9 +81,9 @@ def _encode(text: str) -> npt.NDArray[np.uint8]:
 @functools.cache
 def _walk() -> Callable[..., bool]:
     """``_add_weights``, compiled at its first use: importing numba takes as long as a hundred pages."""
-    from numba import njit
+    from curation.kernels import kernel
 
-    compiled: Callable[..., bool] = njit(cache=True)(_add_weights)
+    compiled: Callable[..., bool] = kernel(_add_weights)
     return compiled
 
 

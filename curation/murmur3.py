@@ -1,6 +1,6 @@
-"""MurmurHash3_x86_32 for compiled code: a standard that will not change, so kernels of other modules may call it.
+"""MurmurHash3 for compiled code: the 32-bit hash and the 64-bit finaliser.
 
-Imports numba: import this module where it is used.
+A standard that will not change, so kernels of other modules may call it. Imports numba: import this module where it is used.
 """
 
 from __future__ import annotations
@@ -38,6 +38,16 @@ def finalise(value: Any) -> Any:
     value = np.uint32(value ^ (value >> 13))
     value = np.uint32(value * np.uint32(0xC2B2AE35))
     return np.uint32(value ^ (value >> 16))
+
+
+@kernel
+def finalise64(value: Any) -> Any:
+    """The 64-bit finaliser of MurmurHash3_x64_128, a bijection: every bit of the value reaches every bit of the result."""
+    value = np.uint64(value ^ (value >> np.uint64(33)))
+    value = np.uint64(value * np.uint64(0xFF51AFD7ED558CCD))
+    value = np.uint64(value ^ (value >> np.uint64(33)))
+    value = np.uint64(value * np.uint64(0xC4CEB9FE1A85EC53))
+    return np.uint64(value ^ (value >> np.uint64(33)))
 
 
 @kernel

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from curation import storage
+from curation.kernels import kernel
 from curation.ledger import Reason
 from quality_filter.heuristics.batch import Batch, Parts, word_tables
 from quality_filter.heuristics.characters import DIGIT, LINE_BREAK, PUNCTUATION, SENTENCE_END, SPACE, SPACELESS, character_flags
@@ -90,14 +90,14 @@ def _citations() -> tuple[npt.NDArray[np.uint32], IntArray]:
     return _as_arrays(CITATIONS)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel
 def _lower(code: Any) -> Any:
     if CAPITAL_A <= code <= CAPITAL_Z:
         return code + TO_SMALL
     return SMALL_K if code == KELVIN else code
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _begins_with(codes: Any, position: Any, end: Any, phrases: Any, phrase: Any, fold: Any) -> Any:
     """Whether a phrase stands at a position, in any case if ``fold``."""
     letters, phrase_bounds = phrases
@@ -111,7 +111,7 @@ def _begins_with(codes: Any, position: Any, end: Any, phrases: Any, phrase: Any,
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _find_phrases(codes: Any, start: Any, end: Any, phrases: Any) -> Any:
     """Bit i is set if phrase i occurs, in any case."""
     letters, phrase_bounds = phrases
@@ -124,7 +124,7 @@ def _find_phrases(codes: Any, start: Any, end: Any, phrases: Any) -> Any:
     return found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _citation_at(codes: Any, position: Any, end: Any, citations: Any, flags: Any) -> Any:
     """Characters of the citation mark at a position, 0 if there is none."""
     digits = position + 1
@@ -139,7 +139,7 @@ def _citation_at(codes: Any, position: Any, end: Any, citations: Any, flags: Any
     return 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _copy_line(codes: Any, start: Any, end: Any, cleaned: Any, written: Any, cut_citations: Any, citations: Any, flags: Any) -> Any:
     """Copy a line, without its citation marks; where the copy ends and how many marks were cut."""
     cut = 0
@@ -157,7 +157,7 @@ def _copy_line(codes: Any, start: Any, end: Any, cleaned: Any, written: Any, cut
     return written, cut
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count_line_words(codes: Any, start: Any, end: Any, flags: Any) -> Any:
     """How many runs of other than white space, and the longest of them."""
     words, longest, length = 0, 0, 0
@@ -171,14 +171,14 @@ def _count_line_words(codes: Any, start: Any, end: Any, flags: Any) -> Any:
     return words, longest
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _ends_as_sentence(codes: Any, start: Any, end: Any) -> Any:
     if start == end or codes[end - 1] not in TERMINALS:
         return False
     return not (end - start > 2 and codes[end - 1] == FULL_STOP and codes[end - 2] == FULL_STOP and codes[end - 3] == FULL_STOP)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _why_cut(words: Any, longest: Any, line: Any, start: Any, end: Any, found: Any, switches: Any, limits: Any) -> Any:
     """Place in ``CUTS`` of the first cause, -1 to keep the line, whose copy is ``line[start:end]``."""
     terminal_punctuation, cut_javascript, cut_policies, _ = switches
@@ -198,7 +198,7 @@ def _why_cut(words: Any, longest: Any, line: Any, start: Any, end: Any, found: A
     return -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _clean(codes: Any, text_bounds: Any, flags: Any, phrases: Any, citations: Any, switches: Any, limits: Any) -> Any:
     documents = len(text_bounds) - 1
     cleaned = np.empty(len(codes) + documents, np.uint32)
@@ -243,7 +243,7 @@ def _clean(codes: Any, text_bounds: Any, flags: Any, phrases: Any, citations: An
     return cleaned[:written].copy(), bounds, cuts, citations_cut, lorem, curly
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count_sentences(codes: Any, bounds: Any, starts: Any, ends: Any, word_bounds: Any, flags: Any) -> Any:
     """Sentences of each document: a line begins one, and so does what follows an end mark and is no punctuation."""
     sentences = np.zeros(len(bounds) - 1, np.int64)

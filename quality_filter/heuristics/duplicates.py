@@ -10,27 +10,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-# MurmurHash3's 64-bit finaliser (fmix64): every bit of the input reaches every bit of the output.
-MIX_SHIFT = np.uint64(33)
-MIX_FIRST = np.uint64(0xFF51AFD7ED558CCD)
-MIX_SECOND = np.uint64(0xC4CEB9FE1A85EC53)
+from curation.kernels import kernel
+from curation.murmur3 import finalise64
+
 # Odd multiplier of the n-gram polynomial: 2^64 divided by the golden ratio (Knuth, vol. 3, 6.4).
 BASE = np.uint64(0x9E3779B97F4A7C15)
 SMALLEST_TABLE = 16
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _mix(value: Any) -> Any:
-    value ^= value >> MIX_SHIFT
-    value *= MIX_FIRST
-    value ^= value >> MIX_SHIFT
-    value *= MIX_SECOND
-    return value ^ (value >> MIX_SHIFT)
-
-
-@njit(cache=True, nogil=True)
+@kernel
 def _table_size(entries: Any) -> Any:
     """The power of two that so many entries fill by half at most."""
     size = SMALLEST_TABLE
@@ -39,7 +28,7 @@ def _table_size(entries: Any) -> Any:
     return size
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _largest_table(bounds: Any) -> Any:
     most = 0
     for document in range(len(bounds) - 1):
@@ -47,7 +36,7 @@ def _largest_table(bounds: Any) -> Any:
     return _table_size(most)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel
 def _find_place(keys: Any, owners: Any, size: Any, key: Any, owner: Any) -> Any:
     """Place of a document's key in an open-addressing table, or the free one where it belongs.
 
@@ -60,7 +49,7 @@ def _find_place(keys: Any, owners: Any, size: Any, key: Any, owner: Any) -> Any:
     return place
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_duplicate_parts(starts: Any, ends: Any, hashes: Any, bounds: Any) -> Any:
     """Of each document: parts that occurred before, and their characters (int64 each)."""
     documents = len(bounds) - 1
@@ -70,7 +59,7 @@ def count_duplicate_parts(starts: Any, ends: Any, hashes: Any, bounds: Any) -> A
     for document in range(documents):
         size = _table_size(bounds[document + 1] - bounds[document])
         for part in range(bounds[document], bounds[document + 1]):
-            key = _mix(hashes[part])
+            key = finalise64(hashes[part])
             place = _find_place(keys, owners, size, key, document)
             if owners[place] == document:
                 parts[document] += 1
@@ -80,7 +69,7 @@ def count_duplicate_parts(starts: Any, ends: Any, hashes: Any, bounds: Any) -> A
     return parts, characters
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sum_up(starts: Any, ends: Any, hashes: Any, first: Any, last: Any, sums: Any, lengths: Any) -> None:
     """Running polynomial of the hashes and running number of characters of the words ``first`` to ``last`` (exclusive), from 0 on."""
     sums[0], lengths[0] = 0, 0
@@ -90,7 +79,7 @@ def _sum_up(starts: Any, ends: Any, hashes: Any, first: Any, last: Any, sums: An
         lengths[place + 1] = lengths[place] + ends[word] - starts[word]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _power(size: Any) -> Any:
     power = np.uint64(1)
     for _ in range(size):
@@ -98,7 +87,7 @@ def _power(size: Any) -> Any:
     return power
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_top_ngram(starts: Any, ends: Any, hashes: Any, bounds: Any, ngram_words: Any) -> Any:
     """Of each document: characters of all occurrences of its most frequent n-gram, with a space between two words (int64).
 
@@ -117,7 +106,7 @@ def count_top_ngram(starts: Any, ends: Any, hashes: Any, bounds: Any, ngram_word
         _sum_up(starts, ends, hashes, bounds[document], bounds[document + 1], sums, lengths)
         most, first = 0, 0
         for word in range(words - ngram_words + 1):
-            key = _mix(sums[word + ngram_words] - sums[word] * leading)
+            key = finalise64(sums[word + ngram_words] - sums[word] * leading)
             place = _find_place(keys, owners, size, key, document)
             if owners[place] != document:
                 keys[place], owners[place], counts[place], firsts[place] = key, document, 0, word
@@ -129,7 +118,7 @@ def count_top_ngram(starts: Any, ends: Any, hashes: Any, bounds: Any, ngram_word
     return characters
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_duplicate_ngrams(starts: Any, ends: Any, hashes: Any, bounds: Any, ngram_words: Any) -> Any:
     """Of each document: characters of the words inside n-grams that occurred before, each word counted once (int64).
 
@@ -147,7 +136,7 @@ def count_duplicate_ngrams(starts: Any, ends: Any, hashes: Any, bounds: Any, ngr
         _sum_up(starts, ends, hashes, bounds[document], bounds[document + 1], sums, lengths)
         word = 0
         while word < words - ngram_words + 1:
-            key = _mix(sums[word + ngram_words] - sums[word] * leading)
+            key = finalise64(sums[word + ngram_words] - sums[word] * leading)
             place = _find_place(keys, owners, size, key, document)
             if owners[place] == document:
                 characters[document] += lengths[word + ngram_words] - lengths[word]

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from curation.kernels import kernel
 from curation.ledger import Reason
 from quality_filter.heuristics.batch import Batch
 from quality_filter.heuristics.characters import ALPHABETIC, LINE_BREAK, SPACE, SPACELESS, SYMBOL, character_flags
@@ -54,7 +54,7 @@ def _hash(word: str) -> int:
     return int(hash_characters(codes, 0, len(codes)))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count_words(codes: Any, starts: Any, ends: Any, hashes: Any, bounds: Any, stop_words: Any, flags: Any) -> Any:
     documents = len(bounds) - 1
     plain, characters, spaceless, alphabetic, stops = [np.zeros(documents, np.int64) for _ in range(5)]
@@ -80,7 +80,7 @@ def _count_words(codes: Any, starts: Any, ends: Any, hashes: Any, bounds: Any, s
     return np.diff(bounds), plain, characters, spaceless, alphabetic, stops
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count_marks_and_lines(codes: Any, bounds: Any, flags: Any) -> Any:
     documents = len(bounds) - 1
     hashes, ellipses, lines, bullet_lines, ellipsis_lines = [np.zeros(documents, np.int64) for _ in range(5)]

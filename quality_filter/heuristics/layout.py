@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from curation.kernels import kernel
 from quality_filter.heuristics.characters import SPACE
 
 NEWLINE = ord("\n")
@@ -15,7 +15,7 @@ FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 FNV_PRIME = np.uint64(0x100000001B3)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find_parts(codes: Any, text_bounds: Any, flags: Any, min_newlines: Any, strip: Any) -> Any:
     """Starts, ends (exclusive), hashes and document bounds of what stands between runs of at least ``min_newlines`` newlines.
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from curation.kernels import kernel
 from curation.ledger import Reason
 from quality_filter.heuristics.batch import Batch
 from quality_filter.heuristics.characters import ALPHABETIC, DIGIT, SPACE, SPACELESS, UPPER_CASE, character_flags
@@ -41,7 +41,7 @@ def count(batch: Batch, _urls: list[str], settings: Any) -> CutLines:
     return CutLines(*_judge_lines(batch.codes, lines.starts, lines.ends, lines.bounds, character_flags(), most, switches))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _judge_lines(codes: Any, starts: Any, ends: Any, bounds: Any, flags: Any, max_upper_case: Any, switches: Any) -> Any:
     cut_numbers, cut_counters, cut_single_words = switches
     causes = np.full(len(starts), -1, np.int64)

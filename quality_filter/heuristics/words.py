@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from curation.kernels import kernel
 from quality_filter.heuristics.characters import (
     ALPHABETIC,
     ASCII_DIGIT,
@@ -63,7 +63,7 @@ ZERO, NINE = ord("0"), ord("9")
 MIN_SCHEME, MIN_TOP_LEVEL, MAX_LABEL, MAX_TOP_LEVEL, MIN_PORT, MAX_PORT = 2, 2, 64, 63, 2, 5
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel
 def _finish_hash(value: Any) -> Any:
     """Every bit of the input reaches every bit of the hash, which is never 0: that marks a free place of a table."""
     value ^= value >> MIX_SHIFT
@@ -73,7 +73,7 @@ def _finish_hash(value: Any) -> Any:
     return (value ^ (value >> MIX_SHIFT)) | np.uint64(1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def hash_characters(codes: Any, start: Any, end: Any) -> Any:
     """64-bit hash of ``codes[start:end]`` (code points), never 0."""
     value = FNV_OFFSET
@@ -82,14 +82,14 @@ def hash_characters(codes: Any, start: Any, end: Any) -> Any:
     return _finish_hash(value)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel
 def _write_word(start: Any, end: Any, starts: Any, ends: Any, count: Any) -> Any:
     starts[count] = start
     ends[count] = end
     return count + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _find_special(codes: Any, start: Any, end: Any, tables: Any) -> Any:
     """Place in the table of special words, -1 if the characters are none."""
     if end - start > MAX_SPECIAL or start >= end:
@@ -104,7 +104,7 @@ def _find_special(codes: Any, start: Any, end: Any, tables: Any) -> Any:
     return -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _write_special(start: Any, place: Any, tables: Any, starts: Any, ends: Any, count: Any) -> Any:
     lengths = tables[1][place]
     while lengths:
@@ -115,7 +115,7 @@ def _write_special(start: Any, place: Any, tables: Any, starts: Any, ends: Any, 
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _words_of(place: Any, tables: Any) -> Any:
     count, lengths = 0, tables[1][place]
     while lengths:
@@ -124,7 +124,7 @@ def _words_of(place: Any, tables: Any) -> Any:
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _join_specials(codes: Any, tables: Any, starts: Any, ends: Any, first: Any, count: Any) -> Any:
     """Make neighbouring words that are a special word together that special word, the longest first; the new count."""
     if count - first < 2:
@@ -146,7 +146,7 @@ def _join_specials(codes: Any, tables: Any, starts: Any, ends: Any, first: Any, 
     return written
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _opening(codes: Any, start: Any, end: Any, flags: Any) -> Any:
     """Characters to split off the front."""
     code = codes[start]
@@ -168,7 +168,7 @@ def _opening(codes: Any, start: Any, end: Any, flags: Any) -> Any:
     return 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _unit(codes: Any, start: Any, end: Any, flags: Any, tables: Any) -> Any:
     """Characters of a unit of measure that follows a digit, such as the km of 5km; 0 if there is none."""
     digit = end - 2
@@ -192,7 +192,7 @@ def _unit(codes: Any, start: Any, end: Any, flags: Any, tables: Any) -> Any:
     return found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _closing(codes: Any, start: Any, end: Any, flags: Any, tables: Any) -> Any:
     """Characters to split off the end: the longest ending that fits."""
     if start >= end:
@@ -229,12 +229,12 @@ def _closing(codes: Any, start: Any, end: Any, flags: Any, tables: Any) -> Any:
     return _unit(codes, start, end, flags, tables)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _in_scheme(code: Any, flags: Any) -> Any:
     return flags[code] & (ALPHABETIC | DIGIT) or code in (PLUS, MINUS, FULL_STOP, UNDERSCORE)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_four_numbers(codes: Any, start: Any, end: Any) -> Any:
     """A public IPv4 address, first number 1 to 223."""
     numbers = 0
@@ -259,7 +259,7 @@ def _is_four_numbers(codes: Any, start: Any, end: Any) -> Any:
     return numbers == 4 and 1 <= first <= 223 and not private and 1 <= value <= 254
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_host(codes: Any, start: Any, end: Any, flags: Any) -> Any:
     top_level = end
     while top_level > start and flags[codes[top_level - 1]] & LETTER_NOT_UPPER:
@@ -281,7 +281,7 @@ def _is_host(codes: Any, start: Any, end: Any, flags: Any) -> Any:
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _ends_as_address(codes: Any, start: Any, end: Any, flags: Any) -> Any:
     host_end = start
     while host_end < end and codes[host_end] not in (COLON, SLASH, QUESTION, HASH):
@@ -299,7 +299,7 @@ def _ends_as_address(codes: Any, start: Any, end: Any, flags: Any) -> Any:
     return position == end or codes[position] in (SLASH, QUESTION, HASH)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_address(codes: Any, start: Any, end: Any, flags: Any) -> Any:
     """Whether all of ``codes[start:end]`` is an address."""
     dotted = False
@@ -324,7 +324,7 @@ def _is_address(codes: Any, start: Any, end: Any, flags: Any) -> Any:
     return user > start + 1 and _ends_as_address(codes, user, end, flags)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _infix(codes: Any, start: Any, position: Any, end: Any, flags: Any) -> Any:
     """Characters of a mark that parts words, 0 if none begins here."""
     code = codes[position]
@@ -356,7 +356,7 @@ def _infix(codes: Any, start: Any, position: Any, end: Any, flags: Any) -> Any:
     return 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _split_inside(codes: Any, start: Any, end: Any, flags: Any, starts: Any, ends: Any, count: Any) -> Any:
     word = start
     position = start
@@ -377,7 +377,7 @@ def _split_inside(codes: Any, start: Any, end: Any, flags: Any, starts: Any, end
     return count
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel
 def _is_letters(codes: Any, start: Any, end: Any, flags: Any) -> Any:
     """Whether all are ASCII letters, which no rule but the special words splits."""
     position = start
@@ -386,7 +386,7 @@ def _is_letters(codes: Any, start: Any, end: Any, flags: Any) -> Any:
     return position == end
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _split_run(codes: Any, start: Any, end: Any, flags: Any, tables: Any, starts: Any, ends: Any, count: Any) -> Any:
     place = _find_special(codes, start, end, tables)
     if place >= 0:
@@ -438,7 +438,7 @@ def _split_run(codes: Any, start: Any, end: Any, flags: Any, tables: Any, starts
     return _join_specials(codes, tables, starts, ends, first, count)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _split_chunk(codes: Any, start: Any, end: Any, flags: Any, tables: Any, letters_apart: Any, starts: Any, ends: Any, count: Any) -> Any:
     """Write the words of ``codes[start:end]``, which holds no white space, from place ``count`` on; the new count.
 
@@ -466,7 +466,7 @@ def _split_chunk(codes: Any, start: Any, end: Any, flags: Any, tables: Any, lett
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find_words(codes: Any, text_bounds: Any, flags: Any, tables: Any, letters_apart: Any) -> Any:
     """Starts, ends (exclusive), hashes and document bounds of the words of all texts.
 
