@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from curation.errors import InputError
-from curation.recipe import TrainSettings
+from curation.recipe_train import TrainSettings
 from trainer.mixture import Mixture, mixture_weights
 from trainer.permutation import keyed_permutation
 from trainer.sequences import TokenStream, open_streams

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 
 from curation.errors import IntegrityError
-from curation.recipe import TrainSettings
+from curation.recipe_train import TrainSettings
 from trainer.model import GPT
 
 

@@ -15,7 +15,7 @@ from curation import storage
 from curation.errors import IntegrityError, UsageError
 from curation.finished import TRAIN, committed_manifests, model_manifest_file, read_model_manifest, read_stage_file
 from curation.ledger import Counts
-from curation.recipe import TrainSettings
+from curation.recipe_train import TrainSettings
 from curation.runner import RunContext, StageResult, library_versions
 from curation.shards import ManifestFile, canonical_json, file_is_intact, fingerprint_of, sealed_json
 from trainer.presets import preset
@@ -93,7 +93,8 @@ def _check_plan(settings: TrainSettings, run: str, tokens: list[ManifestFile]) -
     # Threads that wait must sleep: spinning ones made training eight times slower on a machine busy with other work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported
     from trainer.data import open_data
-    from trainer.loop import TOKENIZER_FILE, plan_training
+    from trainer.loop import TOKENIZER_FILE
+    from trainer.plan import plan_training
     from trainer.tokenizer import read_tokenizer
 
     folder = storage.local_path(storage.join(run, "tokens"))

@@ -15,10 +15,11 @@ import pytest
 import torch
 
 from curation.errors import InputError, InterruptedRun, PipelineError, UsageError
-from curation.recipe import TrainSettings
+from curation.recipe_train import TrainSettings
 from trainer.checkpoint import newest_checkpoint
-from trainer.loop import plan_training, train
+from trainer.loop import train
 from trainer.metrics import read_metrics
+from trainer.plan import plan_training
 from trainer.token_shards import build_token_file
 from trainer.tokenizer import Tokenizer
 
