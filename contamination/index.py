@@ -10,23 +10,17 @@ import functools
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from contamination.arrays import BoolArray, IntArray, KeyArray
-from contamination.benchmarks import Benchmark
-from contamination.words import Words, find_words, ngram_keys
+from contamination.words import Words
+from curation import storage
 from curation.errors import IntegrityError
 
-LENGTH_PERCENTILE = 5  # GPT-3, appendix C: "the 5th percentile example length in words"
-SYNTHETIC_MIN_WORDS = 2  # GPT-3, table C.1: the smallest N, of anagrams and other word tasks
 FILTER_BITS_PER_KEY = 32  # 1 of 32 foreign n-grams gets past the bitmap to the search; 16 MiB for 4 million keys
 MIN_FILTER_LOG2_BITS = 6  # one 64-bit word
-
-# For each length in words: keys, and the items that they come from.
-_Pairs = dict[int, list[tuple[KeyArray, IntArray]]]
 
 
 @dataclass(frozen=True)
@@ -103,119 +97,6 @@ class OverlapIndex:
         return f"{self.labels[self.benchmark_of_item[item]]}#{self.row_of_item[item]}"
 
 
-def report_ngram_words(lengths: Sequence[int] | IntArray, synthetic: bool, min_words: int, max_words: int) -> int:
-    """N of a benchmark's report: the 5th percentile of its item lengths within the limits (GPT-3, appendix C).
-
-    The percentile interpolates linearly and is rounded down, so that at most 5 % of the items have
-    fewer than N words. Synthetic benchmarks keep a smaller N.
-    """
-    percentile = int(np.floor(np.percentile(np.asarray(lengths), LENGTH_PERCENTILE)))
-    return min(max(percentile, SYNTHETIC_MIN_WORDS if synthetic else min_words), max_words)
-
-
-def build_index(
-    benchmarks: Sequence[Benchmark],
-    removal_words: int,
-    report_min_words: int,
-    report_max_words: int,
-    short_item_min_words: int | None = None,
-) -> OverlapIndex:
-    """Index of all n-grams that removal and report look for.
-
-    ``short_item_min_words``: from so many words on, removal looks for the whole of items without ``removal_words`` words.
-    An item without a passage of N words is looked for whole if it has at least ``report_min_words``
-    words ("or that overlap with the whole example when it is shorter", GPT-3, section 4).
-    """
-    removal: _Pairs = {removal_words: []}
-    report: _Pairs = {}
-    report_words, too_short, first_item = [], [], 0
-    for benchmark in benchmarks:
-        passages = _Passages(benchmark)
-        n = benchmark.spec.report_words
-        if report_min_words == report_max_words:
-            n = report_max_words
-        elif n is None:
-            n = report_ngram_words(passages.item_lengths(), benchmark.spec.synthetic, report_min_words, report_max_words)
-        report_words.append(n)
-        passages.add_ngrams(removal, removal_words, short_item_min_words or removal_words, first_item)
-        shortest = min(n, SYNTHETIC_MIN_WORDS if benchmark.spec.synthetic else report_min_words)
-        passages.add_ngrams(report, n, shortest, first_item)
-        too_short.append(passages.max_lengths() < shortest)
-        first_item += len(benchmark.items)
-    return OverlapIndex(
-        labels=[benchmark.spec.label for benchmark in benchmarks],
-        report_words=report_words,
-        benchmark_of_item=np.repeat(np.arange(len(benchmarks)), [len(benchmark.items) for benchmark in benchmarks]),
-        row_of_item=np.array([item.row for benchmark in benchmarks for item in benchmark.items], np.int64),
-        too_short=np.concatenate([np.zeros(0, np.bool_), *too_short]),
-        removal=[make_table(words, removal[words]) for words in sorted(removal, reverse=True)],
-        report=[make_table(words, report[words]) for words in sorted(report)],
-    )
-
-
-def make_table(words: int, parts: Iterable[tuple[KeyArray, IntArray]]) -> NgramTable:
-    """Table of (key, item) pairs, which may repeat."""
-    pairs = list(parts)
-    keys = np.concatenate([np.zeros(0, np.uint64), *(part for part, _ in pairs)])
-    items = np.concatenate([np.zeros(0, np.int64), *(part for _, part in pairs)]).astype(np.int32)
-    order = np.lexsort((items, keys))
-    keys, items = keys[order], items[order]
-    changes = np.ones(len(keys), np.bool_)
-    changes[1:] = (keys[1:] != keys[:-1]) | (items[1:] != items[:-1])
-    keys, items = keys[changes], items[changes]
-    unique, first = np.unique(keys, return_index=True)
-    return NgramTable(words, unique, np.append(first, len(keys)).astype(np.int64), items)
-
-
-class _Passages:
-    """The words of all passages of a benchmark in one run of words, with the bounds of each passage."""
-
-    def __init__(self, benchmark: Benchmark) -> None:
-        texts = [item.passages for item in benchmark.items]
-        flat = [text for passages in texts for text in passages]
-        sizes = np.array([len(text) + 1 for text in flat])  # with the newline that keeps passages apart
-        self.benchmark = benchmark
-        self.words = find_words("\n".join(flat))
-        self.bounds = np.searchsorted(self.words.starts, np.concatenate(([0], np.cumsum(sizes))))
-        self.lengths = np.diff(self.bounds)  # words of each passage
-        self.counts = np.array([len(passages) for passages in texts])  # passages of each item
-        self.item_of_passage = np.repeat(np.arange(len(texts)), self.counts)
-        self.first_passages = np.cumsum(self.counts) - self.counts
-
-    def item_lengths(self) -> IntArray:
-        """Words of each item as an example of the task: one reading, the right answer, the prompt's words."""
-        spec = self.benchmark.spec
-        answers = np.array([len(find_words(item.answer)) if item.answer else 0 for item in self.benchmark.items])
-        return np.asarray(self.lengths[self.first_passages] + answers + spec.prompt_words)
-
-    def max_lengths(self) -> IntArray:
-        """Words of the longest passage of each item."""
-        return np.asarray(np.maximum.reduceat(self.lengths, self.first_passages))
-
-    def add_ngrams(self, pairs: _Pairs, words: int, shortest: int, first_item: int) -> None:
-        """Add every n-gram of ``words`` words, and of items that have none the whole passages of ``shortest`` words or more."""
-        keys, items = self.ngrams(words)
-        pairs.setdefault(words, []).append((keys, items + first_item))
-        found = np.zeros(len(self.counts), np.bool_)
-        found[items] = True
-        for length in range(shortest, words):
-            keys, items = self.whole(length, ~found)
-            if len(keys):
-                pairs.setdefault(length, []).append((keys, items + first_item))
-
-    def ngrams(self, words: int) -> tuple[KeyArray, IntArray]:
-        """(key, item) of every n-gram that lies within one passage."""
-        keys = ngram_keys(self.words, words)
-        passage = np.repeat(np.arange(len(self.lengths)), self.lengths)[: len(keys)]
-        inside = np.arange(len(keys)) + words <= self.bounds[passage + 1]
-        return keys[inside], self.item_of_passage[passage[inside]]
-
-    def whole(self, words: int, wanted: BoolArray) -> tuple[KeyArray, IntArray]:
-        """(key, item) of the passages of exactly that many words, of the wanted items."""
-        chosen = np.flatnonzero((self.lengths == words) & wanted[self.item_of_passage])
-        return ngram_keys(self.words, words)[self.bounds[chosen]], self.item_of_passage[chosen]
-
-
 def index_to_bytes(index: OverlapIndex) -> bytes:
     """The index as an uncompressed .npz file; equal indexes give equal bytes."""
     arrays: dict[str, np.ndarray] = {
@@ -243,14 +124,15 @@ def index_to_bytes(index: OverlapIndex) -> bytes:
     return stream.getvalue()
 
 
-def index_from_bytes(content: bytes, path: str) -> OverlapIndex:
-    """Inverse of ``index_to_bytes``.
+def read_index(path: str) -> OverlapIndex:
+    """The index in a file that holds what ``index_to_bytes`` made; array by array, so that memory holds it once.
 
     Raises:
+        InputError: there is no such file.
         IntegrityError: the file is no index.
     """
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        with storage.open_binary(path) as stream, np.load(stream, allow_pickle=False) as arrays:
             header = json.loads(arrays["header"].tobytes())
 
             def tables(kind: str) -> list[NgramTable]:
@@ -266,5 +148,5 @@ def index_from_bytes(content: bytes, path: str) -> OverlapIndex:
                 removal=tables("removal"),
                 report=tables("report"),
             )
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise IntegrityError(f"{path} is no index of benchmark n-grams ({error}); delete it and run decontaminate again") from error

@@ -13,10 +13,9 @@ import numpy as np
 import polars as pl
 
 from contamination.arrays import BoolArray, IntArray
-from contamination.index import NgramTable, OverlapIndex, index_from_bytes
+from contamination.index import NgramTable, OverlapIndex, read_index
 from contamination.scan import stretches
 from contamination.words import Words, find_all_words
-from curation import storage
 from curation.shards import Shard, read_shard
 
 COLUMNS = ["id", "source", "url", "date", "text"]  # of documents that are compared
@@ -132,7 +131,7 @@ def best_examples(examples: list[Example], index: OverlapIndex, max_examples: in
 @functools.lru_cache(maxsize=1)
 def load_index(path: str, version: str) -> OverlapIndex:
     """The index in a file, read once per worker; ``version`` is what tells two states of the file apart."""
-    return index_from_bytes(storage.read_bytes(path), path)
+    return read_index(path)
 
 
 def measure_shard(shard: Shard, index_path: str, index_version: str, max_examples: int) -> ShardOverlap:

@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 
 from contamination.benchmarks import Benchmark, read_benchmark
-from contamination.index import OverlapIndex, build_index, index_to_bytes
+from contamination.index import OverlapIndex, index_to_bytes
+from contamination.indexing import build_index
 from contamination.overlap import CorpusOverlap, load_index, measure_shard
 from contamination.page import render_page
 from contamination.presets import DROP, REPORT, resolve_rules
@@ -36,7 +37,7 @@ class DecontaminateStage:
     """Remove benchmark n-grams with a window around them; documents without any pass unchanged."""
 
     name: ClassVar[str] = "decontaminate"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     libraries: ClassVar[tuple[str, ...]] = ()
     writes_documents: ClassVar[bool] = True
 
@@ -62,10 +63,9 @@ class DecontaminateStage:
         overlap = CorpusOverlap(index, settings.report_examples)
         if benchmarks:
             corpus.progress(f"{len(index.removal[0]):,} {rules.ngram_words}-grams of {len(benchmarks)} benchmarks")
-            content = index_to_bytes(index)
-            path = storage.commit_bytes(storage.join(corpus.scratch(), OVERLAP_INDEX), content).path
+            stored = storage.commit_bytes(storage.join(corpus.scratch(), OVERLAP_INDEX), index_to_bytes(index))
             measure = functools.partial(
-                measure_shard, index_path=path, index_version=storage.sha256_of(content), max_examples=settings.report_examples
+                measure_shard, index_path=stored.path, index_version=stored.sha256, max_examples=settings.report_examples
             )
             for shard in corpus.map(measure, corpus.shards):
                 overlap.add(shard)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contamination.benchmarks import Benchmark, Item, read_benchmark
-from contamination.index import build_index, index_from_bytes, index_to_bytes, make_table, report_ngram_words
+from contamination.index import index_to_bytes, read_index
+from contamination.indexing import build_index, make_table, report_ngram_words
 from contamination.specs import BenchmarkSpec, resolve_specs
 from contamination.words import find_words, ngram_keys
 from curation.errors import IntegrityError
@@ -68,6 +70,22 @@ def test_ngrams_do_not_cross_items() -> None:
     assert set(index.removal[0].keys.tolist()) == expected
 
 
+def test_an_unfinished_tag_does_not_swallow_the_next_item() -> None:
+    """An HTML tag may hold anything up to its end, but no other item; nor does one begin where two items meet."""
+    index = build_index([benchmark("x", "if x <b", "c > d", "b > e")], 2, 2, 2)
+    expected = {int(ngram_keys(find_words(text), 2)[0]) for text in ("if x", "x b", "c d", "b e")}
+    assert set(index.removal[0].keys.tolist()) == expected
+
+
+@pytest.mark.parametrize("characters", [1, 20, 1000])
+def test_the_index_is_the_same_however_many_items_are_read_together(characters: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [" ".join("abcdefgh"[(row * 7 + place) % 8] for place in range(row % 9 + 1)) for row in range(40)]
+    benchmarks = [benchmark("x", *texts), benchmark("y", *texts[:5], synthetic=True)]
+    whole = index_to_bytes(build_index(benchmarks, 4, 3, 5, 2))
+    monkeypatch.setattr("contamination.indexing.CHUNK_CHARACTERS", characters)
+    assert index_to_bytes(build_index(benchmarks, 4, 3, 5, 2)) == whole
+
+
 def test_items_of_an_ngram() -> None:
     index = build_index([benchmark("x", "a b c", "z"), benchmark("y", "B, C? a b")], 2, 2, 2)
     [table] = index.removal
@@ -109,13 +127,17 @@ def test_tables_hold_every_pair_once(pairs: list[tuple[int, int]], dropped: set[
     assert list(zip(rest.keys[places].tolist(), found.tolist(), strict=True)) == [(k, i) for k in kept for i in sorted(expected[k])]
 
 
-def test_bytes_and_back() -> None:
+def test_bytes_and_back(tmp_path: Path) -> None:
     benchmarks = [benchmark("x", "a b c d", "e f"), benchmark("y", "a b", synthetic=True)]
     index = build_index(benchmarks, 3, 2, 4)
     content = index_to_bytes(index)
     assert content == index_to_bytes(build_index(benchmarks, 3, 2, 4))
-    again = index_from_bytes(content, "x.npz")
+    path = tmp_path / "x.npz"
+    path.write_bytes(content)
+    again = read_index(str(path))
     assert index_to_bytes(again) == content
     assert [table.words for table in again.report] == [table.words for table in index.report]
-    with pytest.raises(IntegrityError, match=r"x\.npz is no index"):
-        index_from_bytes(content[:100], "x.npz")
+    for damaged in (content[:100], b"", b"PK no archive", content.replace(b"labels", b"levels")):
+        path.write_bytes(damaged)
+        with pytest.raises(IntegrityError, match=r"x\.npz is no index .*delete it and run decontaminate again"):
+            read_index(str(path))

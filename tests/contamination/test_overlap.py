@@ -7,7 +7,8 @@ from typing import Any
 
 from contamination.benchmarks import Benchmark, Item
 from contamination.highlight import shared_spans
-from contamination.index import OverlapIndex, build_index
+from contamination.index import OverlapIndex
+from contamination.indexing import build_index
 from contamination.overlap import CorpusOverlap, measure_documents
 from contamination.page import highlighted, render_page
 from contamination.report import build_report, rows_to_csv

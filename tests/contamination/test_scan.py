@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contamination.benchmarks import Benchmark, Item
 from contamination.highlight import shared_spans
-from contamination.index import build_index
+from contamination.indexing import build_index
 from contamination.scan import Hits, find_hits, stretches
 from contamination.specs import BenchmarkSpec
 from contamination.words import find_words
