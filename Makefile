@@ -23,7 +23,7 @@ demo: $(READY)
 	$(RUN) cli.py run recipes/demo.yaml build/demo/site.warc.gz --run runs/demo
 
 test: $(READY)
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n auto --dist loadfile
 
 test-slow: $(READY)
 	$(RUN) -m pytest -m slow
