@@ -28,7 +28,7 @@ TOKEN_DIGITS = 12
 MODEL_FILE = "model.safetensors"
 OPTIMIZER_FILE = "optimizer.safetensors"
 STATE_FILE = "state.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class TrainingState:
     samples: int
     elapsed_seconds: float
     settings: Mapping[str, Any]
+    guard: Mapping[str, Any]  # trainer/guard.py: what a spike is measured by
+    scaler: Mapping[str, Any]  # of the loss in float16, else empty
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,9 @@ class TrainingData:
     weights: dict[str, float]  # share of each source, sum 1
     mixture: Mixture
 
-    def batch(self, first_sample: int, samples: int) -> np.ndarray:
-        """Ids of consecutive samples, int64 of shape (samples, T + 1)."""
-        draws = [self.mixture.draw(sample) for sample in range(first_sample, first_sample + samples)]
+    def batch(self, samples: range) -> np.ndarray:
+        """Ids of consecutive samples, int64 of shape (len(samples), T + 1)."""
+        draws = [self.mixture.draw(sample) for sample in samples]
         return np.stack([self.streams[draw.source].sequence(draw.index) for draw in draws])
 
 
@@ -38,11 +38,14 @@ class ValidationData:
     weights: dict[str, float]  # share of each source, sum 1
     indexes: dict[str, list[int]]
 
-    def batches(self, source: str, sequences: int) -> list[np.ndarray]:
-        """The source's sequences, at most ``sequences`` at a time, each int64 of shape (B, T + 1)."""
-        stream, chosen = self.streams[source], self.indexes[source]
-        parts = [chosen[start : start + sequences] for start in range(0, len(chosen), sequences)]
-        return [np.stack([stream.sequence(index) for index in part]) for part in parts]
+    def parts(self, source: str, sequences: int) -> list[list[int]]:
+        """The chosen indexes of a source, at most ``sequences`` in each part."""
+        chosen = self.indexes[source]
+        return [chosen[start : start + sequences] for start in range(0, len(chosen), sequences)]
+
+    def sequences(self, source: str, indexes: Sequence[int]) -> np.ndarray:
+        """Ids of sequences of a source, int64 of shape (len(indexes), T + 1)."""
+        return np.stack([self.streams[source].sequence(index) for index in indexes])
 
 
 def open_data(

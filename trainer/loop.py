@@ -6,6 +6,7 @@ from its newest checkpoint; on a CPU it then ends with the same bits as one that
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,20 +14,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from curation.errors import InterruptedRun, PipelineError, UsageError
 from curation.recipe_train import TrainSettings
 from curation.shards import canonical_json
 from curation.storage import commit_bytes, is_remote, local_path
-from trainer.checkpoint import Checkpoint, TrainingState, newest_checkpoint, save_checkpoint
+from trainer.checkpoint import Checkpoint, TrainingState, checkpoint_path, newest_checkpoint, save_checkpoint
 from trainer.data import TrainingData, ValidationData, open_data
+from trainer.distribute import build_objective, gather, placed_like
 from trainer.generate import generate_text
 from trainer.metrics import METRICS_FILE, MetricsLog, read_metrics
-from trainer.model import GPT, ModelConfig, build_model
-from trainer.optimizer import build_optimizer, optimizer_tensors, restore_optimizer, set_learning_rate
+from trainer.model import ModelConfig, build_model
+from trainer.optimizer import build_optimizer, optimizer_tensors, restore_optimizer
 from trainer.plan import Plan, plan_training
-from trainer.schedule import learning_rate
+from trainer.processes import Processes
+from trainer.step import Stepper
 from trainer.tokenizer import Tokenizer, read_tokenizer
 from trainer.validation import validation_loss
 
@@ -50,13 +51,14 @@ def train(
     stop: Callable[[], int | None],
     progress: Progress,
     names: Sequence[str] | None = None,
+    processes: Processes = Processes(),  # noqa: B008 (frozen)
 ) -> dict[str, Any]:
     """Train a model on token shards; returns the summary (see ``summarise``).
 
     Args:
         tokens_folder: local folder with ``tokenizer.json`` and ``<source>/<split>-<part>.tokens``.
         model_folder: local folder for ``checkpoint-*/``, ``metrics.jsonl``, ``config.json``,
-            ``tokenizer.json`` and ``sample.txt``.
+            ``tokenizer.json`` and ``sample.txt``; the first process alone writes to it.
         fingerprint: of everything the run depends on; checkpoints of another one are not used.
         stop: asked before each step; an exit code ends the run after a checkpoint.
         progress: called with each row of the metrics, and with ``{"message": ...}``.
@@ -66,14 +68,14 @@ def train(
         UsageError: the recipe does not fit the machine or the sources.
         InputError, IntegrityError: token shards are missing, too short or damaged.
         InterruptedRun: ``stop`` asked for it.
-        PipelineError: the loss is not finite, or the disk is full.
+        PipelineError: too many steps in a row were skipped, the model is ruined, or the disk is full.
     """
     for place in (tokens_folder, model_folder):
         if is_remote(place):
             raise UsageError(f"training reads and writes local folders, and {place} is none; copy the run to a disk first")
     folder = local_path(model_folder)
     tokenizer = read_tokenizer(str(local_path(tokens_folder) / TOKENIZER_FILE))
-    plan = plan_training(settings, tokenizer.vocabulary_size)
+    plan = plan_training(settings, tokenizer.vocabulary_size, processes)
 
     def note(message: str) -> None:
         progress({"message": message})
@@ -87,11 +89,17 @@ def train(
         names=names,
         note=note,
     )
-    commit_bytes(str(folder / TOKENIZER_FILE), tokenizer.to_bytes())
-    commit_bytes(str(folder / CONFIG_FILE), describe_model(plan.config, tokenizer))
-    checkpoint = newest_checkpoint(folder, fingerprint, note)
-    with MetricsLog(folder / METRICS_FILE, checkpoint.state.tokens if checkpoint else None, note) as metrics:
-        run = Run(settings, seed, fingerprint, folder, plan, training, validation, tokenizer, metrics, progress)
+    checkpoint = None
+    if processes.first:
+        commit_bytes(str(folder / TOKENIZER_FILE), tokenizer.to_bytes())
+        commit_bytes(str(folder / CONFIG_FILE), describe_model(plan.config, tokenizer))
+        checkpoint = newest_checkpoint(folder, fingerprint, note)
+    checkpoint = processes.share(checkpoint)
+    with contextlib.ExitStack() as stack:
+        log = None
+        if processes.first:
+            log = stack.enter_context(MetricsLog(folder / METRICS_FILE, checkpoint.state.tokens if checkpoint else None, note))
+        run = Run(settings, seed, fingerprint, folder, plan, training, validation, tokenizer, processes, log, progress)
         if checkpoint is not None:
             run.resume(checkpoint)
             note(f"continuing from {checkpoint.path}")
@@ -116,19 +124,28 @@ class Run:
     training: TrainingData
     validation: ValidationData
     tokenizer: Tokenizer
-    metrics: MetricsLog
+    processes: Processes
+    log: MetricsLog | None  # of the first process
     progress: Progress
-    step: int = 0
+    steps: int = 0
     samples: int = 0
-    checkpoint: Path | None = None  # of this very state, if there is one
+    saved: bool = False  # whether the newest checkpoint is of this very state
     resumed_tokens: int = 0
     validated_tokens: int | None = None  # where the validation loss was last measured
     step_seconds: float = 0.0  # spent in steps by this process
 
     def __post_init__(self) -> None:
         self.started = time.monotonic()
-        self.model: GPT = build_model(self.plan.config, self.seed, self.plan.device)
+        self.model = build_model(self.plan.config, self.seed, self.plan.device)
+        self.objective = build_objective(
+            self.model,
+            self.processes,
+            sharded=self.plan.sharded,
+            recompute=self.settings.activation_checkpointing,
+            compiled=self.settings.compile,
+        )
         self.optimizer = build_optimizer(self.model, self.settings)
+        self.stepper = Stepper(self.objective, self.optimizer, self.settings, self.plan, self.processes)
 
     @property
     def tokens(self) -> int:
@@ -137,100 +154,116 @@ class Run:
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Take up where the checkpoint stands."""
-        self.model.load_state_dict(checkpoint.model_tensors())
+        own, state = self.model.state_dict(), checkpoint.state
+        self.model.load_state_dict({name: placed_like(tensor, own[name]) for name, tensor in checkpoint.model_tensors().items()})
         restore_optimizer(self.model, self.optimizer, checkpoint.optimizer_tensors())
-        self.step, self.samples = checkpoint.state.step, checkpoint.state.samples
-        self.started = time.monotonic() - checkpoint.state.elapsed_seconds
-        self.checkpoint = checkpoint.path
+        self.stepper.guard.restore(state.guard)
+        self.stepper.scaler.load_state_dict(dict(state.scaler))
+        self.steps, self.samples = state.step, state.samples
+        self.started = time.monotonic() - state.elapsed_seconds
+        self.saved = True
         self.resumed_tokens = self.tokens
-        measured = [row["tokens"] for row in read_metrics(self.metrics.path) if "validation_loss" in row]
-        self.validated_tokens = measured[-1] if measured else None
+        measured = [row["tokens"] for row in read_metrics(self.folder / METRICS_FILE) if "validation_loss" in row]
+        self.validated_tokens = self.processes.share(measured[-1] if measured else None)
 
     def until_done(self, stop: Callable[[], int | None]) -> None:
         """Train to the end of the recipe, then measure, save and write a sample."""
-        settings = self.settings
-        if self.step == 0:
+        schedule = self.plan.schedule
+        if self.steps == 0:
             self.validate()  # what the untrained model knows
-        while self.tokens < settings.tokens:
-            exit_code = stop()
-            if exit_code is not None:
+        while self.tokens < schedule.tokens:
+            exit_code = self.processes.largest(stop() or 0)  # asked of one process, all stop
+            if exit_code:
                 self.save()
                 raise InterruptedRun(f"stopped after {self.tokens:,} tokens; run again to continue from {self.checkpoint}", exit_code)
             before = self.tokens
             self.train_step()
-            if self.tokens // settings.validation_every_tokens > before // settings.validation_every_tokens:
+            if self.tokens // schedule.validation_every_tokens > before // schedule.validation_every_tokens:
                 self.validate()
-            if self.tokens // settings.checkpoint_every_tokens > before // settings.checkpoint_every_tokens:
+            if self.tokens // schedule.checkpoint_every_tokens > before // schedule.checkpoint_every_tokens:
                 self.save()
         self.validate()
         self.save()
         self.write_sample()
 
     def train_step(self) -> None:
-        """One optimizer update on one batch, accumulated over micro-batches."""
-        settings, plan = self.settings, self.plan
+        """One step on the next samples of the mixture."""
         started = time.monotonic()
-        batch = torch.from_numpy(self.training.batch(self.samples, plan.batch_sequences)).to(plan.device)
-        self.step += 1
-        self.samples += plan.batch_sequences
-        rate = learning_rate(
-            self.tokens,
-            peak=plan.peak_learning_rate,
-            warmup_tokens=settings.warmup_tokens,
-            decay_tokens=settings.decay_tokens,
-            min_ratio=settings.min_learning_rate_ratio,
-        )
-        set_learning_rate(self.optimizer, rate)
-        total = torch.zeros((), device=plan.device)
-        for first in range(0, len(batch), settings.micro_batch_sequences):
-            part = batch[first : first + settings.micro_batch_sequences]
-            with plan.precision():
-                loss = self.model.loss(part) * (len(part) / len(batch))
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.detach()
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.gradient_clip)
-        if not math.isfinite(float(total)) or not math.isfinite(float(norm)):
-            raise PipelineError(
-                f"the loss is {float(total)} and its gradient norm {float(norm)} at step {self.step} ({self.tokens:,} tokens); "
-                "lower train.learning_rate or raise train.warmup_tokens and train again"
-            )
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.checkpoint = None
+        first = self.samples
+        sequences = self.plan.schedule.step_sequences(first)
+        self.steps += 1
+        self.samples += sequences
+        rate = self.plan.schedule.learning_rate(self.tokens)
+        result = self.stepper.step(lambda part: self.training.batch(range(first + part.start, first + part.stop)), sequences, rate)
+        self.saved = False
         seconds = time.monotonic() - started
         self.step_seconds += seconds
-        speed = plan.batch_tokens / seconds
-        self.report({"loss": float(total), "learning_rate": rate, "gradient_norm": float(norm), "tokens_per_second": speed})
+        values = {"learning_rate": rate, "batch_tokens": self.tokens - first * self.plan.config.context_length}
+        values["tokens_per_second"] = values["batch_tokens"] / seconds
+        if result.skipped is None:
+            self.report({"loss": result.loss, "gradient_norm": result.gradient_norm, **values})
+        else:
+            self.report({"skipped": result.skipped, **values})
+            self.stepper.guard.skip(result.skipped, self.steps)
 
     def validate(self) -> None:
         """Measure the validation loss, once for each state of the model."""
         if self.validated_tokens == self.tokens:
             return
-        sequences = self.settings.micro_batch_sequences
-        self.report(validation_loss(self.model, self.validation, self.tokenizer.token_bytes, sequences, self.plan.precision()))
+        sequences, token_bytes = self.settings.micro_batch_sequences, self.tokenizer.token_bytes
+        measured = validation_loss(self.objective, self.validation, token_bytes, sequences, self.plan.autocast(), self.processes)
+        if not math.isfinite(measured["validation_loss"]):
+            raise PipelineError(
+                f"the validation loss is {measured['validation_loss']} after {self.tokens:,} tokens: the model is ruined; "
+                "lower train.learning_rate or raise train.warmup_tokens, and train again"
+            )
+        self.report(measured)
         self.validated_tokens = self.tokens
 
     def report(self, values: Mapping[str, Any]) -> None:
         """Write a row of metrics and show it."""
-        row = {"step": self.step, "tokens": self.tokens, "elapsed_seconds": time.monotonic() - self.started, **values}
-        self.metrics.write(row)
-        self.progress({**row, "total_tokens": self.settings.tokens})
+        row = {"step": self.steps, "tokens": self.tokens, "elapsed_seconds": time.monotonic() - self.started, **values}
+        if self.log is not None:
+            self.log.write(row)
+        self.progress({**row, "total_tokens": self.plan.schedule.tokens})
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the checkpoint of this state lies, once it is saved."""
+        return checkpoint_path(self.folder, self.tokens)
 
     def save(self) -> None:
         """Save a checkpoint, unless the newest one is of this very state."""
-        if self.checkpoint is not None:
+        if self.saved:
             return
-        self.metrics.sync()
-        elapsed = time.monotonic() - self.started
-        state = TrainingState(self.fingerprint, self.step, self.tokens, self.samples, elapsed, self.settings.model_dump(mode="json"))
-        tensors = optimizer_tensors(self.model, self.optimizer)
-        self.checkpoint = save_checkpoint(self.folder, state, self.model.state_dict(), tensors, self.settings.keep_checkpoints)
+        model = gather(self.model.state_dict(), keep=self.processes.first)
+        optimizer = gather(optimizer_tensors(self.model, self.optimizer), keep=self.processes.first)
+        if self.log is not None:
+            self.log.sync()
+            state = TrainingState(
+                self.fingerprint,
+                self.steps,
+                self.tokens,
+                self.samples,
+                time.monotonic() - self.started,
+                self.settings.model_dump(mode="json"),
+                self.stepper.guard.state(),
+                self.stepper.scaler.state_dict(),
+            )
+            save_checkpoint(self.folder, state, model, optimizer, self.settings.keep_checkpoints)
+        self.saved = True
 
     def write_sample(self) -> None:
         """Write the sample text: the prompt and what the model makes of it."""
-        settings = self.settings
+        model, settings = self.model, self.settings
+        if self.plan.sharded:  # then no process has a whole one
+            whole = gather(model.state_dict(), keep=self.processes.first)
+            model = build_model(self.plan.config, self.seed)
+            model.load_state_dict(whole, strict=self.processes.first)
+        if not self.processes.first:
+            return
         text = generate_text(
-            self.model,
+            model,
             self.tokenizer,
             settings.sample_prompt,
             settings.sample_tokens,
@@ -245,14 +278,15 @@ class Run:
 
         A loss is None where the log has none: it was lost, and no step was left to do.
         """
-        rows = read_metrics(self.metrics.path)
+        rows = read_metrics(self.folder / METRICS_FILE)
         losses = [row["loss"] for row in rows if "loss" in row]
         validations = [row for row in rows if "validation_loss" in row]
         first_validation, last_validation = (validations[0], validations[-1]) if validations else ({}, {})
         trained = self.tokens - self.resumed_tokens
         return {
             "parameters": self.plan.config.parameters,
-            "steps": self.step,
+            "steps": self.steps,
+            "skipped_steps": self.stepper.guard.skipped,
             "tokens": self.tokens,
             "samples": self.samples,
             "first_loss": losses[0] if losses else None,

@@ -8,6 +8,7 @@ import torch
 
 from curation.errors import IntegrityError
 from curation.recipe_train import TrainSettings
+from trainer.distribute import placed_like
 from trainer.model import GPT
 
 
@@ -20,17 +21,11 @@ def build_optimizer(model: GPT, settings: TrainSettings) -> torch.optim.AdamW:
     others = [parameter for parameter in model.parameters() if parameter.ndim < 2]
     return torch.optim.AdamW(
         [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}],
-        lr=0.0,  # set before each step from the schedule
+        lr=0.0,  # set in each step from the schedule
         betas=(settings.beta1, settings.beta2),
         eps=settings.epsilon,
         fused=True,
     )
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    """Use this learning rate for the next step."""
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate
 
 
 def optimizer_tensors(model: GPT, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
@@ -50,4 +45,6 @@ def restore_optimizer(model: GPT, optimizer: torch.optim.Optimizer, tensors: Map
         name, _, value = key.rpartition("/")
         if name not in parameters:
             raise IntegrityError(f"the optimizer state holds {key}, which the model lacks; remove the checkpoint")
-        optimizer.state[parameters[name]][value] = tensor.to(parameters[name].device)
+        parameter = parameters[name]
+        # AdamW counts its steps in a tensor of its own, which no process has a part of.
+        optimizer.state[parameter][value] = placed_like(tensor, parameter) if tensor.ndim else tensor.to(parameter.device)

@@ -1,4 +1,4 @@
-"""What the recipe's section on training comes to: sizes, rates, and where to compute."""
+"""What the recipe's section on training comes to: sizes, schedules, and where and how to compute."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ import torch
 
 from curation.errors import UsageError
 from curation.recipe_train import TrainSettings
+from trainer.memory import available_bytes, state_bytes
 from trainer.model import ModelConfig
 from trainer.presets import preset
+from trainer.processes import Processes
+from trainer.schedule import Schedule, plan_schedule
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the recipe comes to: sizes, rates and where to compute."""
+    """A training that is ready to begin."""
 
     config: ModelConfig
-    batch_sequences: int
-    peak_learning_rate: float
+    schedule: Schedule
     device: torch.device
-    bfloat16: bool
+    precision: torch.dtype  # of matrix products
+    sharded: bool  # FSDP2 divides the model between the processes
 
-    @property
-    def batch_tokens(self) -> int:
-        """Tokens of one step."""
-        return self.batch_sequences * self.config.context_length
-
-    def precision(self) -> AbstractContextManager[Any]:
+    def autocast(self) -> AbstractContextManager[Any]:
         """Context in which forward passes run."""
-        return torch.autocast(self.device.type, dtype=torch.bfloat16) if self.bfloat16 else nullcontext()
+        return nullcontext() if self.precision == torch.float32 else torch.autocast(self.device.type, dtype=self.precision)
 
 
-def plan_training(settings: TrainSettings, vocabulary_size: int) -> Plan:
+def plan_training(settings: TrainSettings, vocabulary_size: int, processes: Processes = Processes()) -> Plan:  # noqa: B008 (frozen)
     """Preset and recipe put together.
 
     Raises:
@@ -46,24 +46,39 @@ def plan_training(settings: TrainSettings, vocabulary_size: int) -> Plan:
     if batch_tokens % context_length:
         near = max(1, round(batch_tokens / context_length)) * context_length
         raise UsageError(f"train.batch_tokens is {batch_tokens}, no multiple of the context of {context_length}; set it to {near}")
-    device = choose_device(settings.device)
-    return Plan(
-        config=ModelConfig(vocabulary_size, context_length, chosen.layers, chosen.width, chosen.heads),
-        batch_sequences=batch_tokens // context_length,
+    config = ModelConfig(vocabulary_size, context_length, chosen.layers, chosen.width, chosen.heads)
+    device = choose_device(settings.device, processes)
+    precision = settings.precision if settings.precision != "auto" else "bfloat16" if device.type == "cuda" else "float32"
+    sharded = processes.count > 1 and _is_sharded(settings, config, device)
+    if sharded and precision == "float16":
+        raise UsageError("train.precision float16 needs one scale of the loss for the whole model, which fsdp divides; set it to bfloat16")
+    schedule = plan_schedule(
+        settings,
+        parameters=config.parameters,
+        context_length=context_length,
+        batch_tokens=batch_tokens,
         peak_learning_rate=settings.learning_rate or chosen.learning_rate,
-        device=device,
-        bfloat16=settings.precision == "bfloat16" or (settings.precision == "auto" and device.type == "cuda"),
     )
+    return Plan(config, schedule, device, PRECISIONS[precision], sharded)
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of that name; ``auto`` is CUDA where there is one.
+def _is_sharded(settings: TrainSettings, config: ModelConfig, device: torch.device) -> bool:
+    """Whether FSDP is asked for, or the model leaves less than half of a device to the activations."""
+    if settings.parallel == "auto":
+        return 2 * state_bytes(config) > available_bytes(device)
+    return settings.parallel == "fsdp"
+
+
+def choose_device(name: str, processes: Processes) -> torch.device:
+    """The device of that name; ``auto`` is CUDA where there is one, and CUDA one GPU for each of several processes.
 
     Raises:
         UsageError: there is no such device here, or it does not compute (``meta``).
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and processes.count > 1:
+        name = f"cuda:{processes.local_rank}"
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).item()

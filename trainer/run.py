@@ -22,7 +22,7 @@ from trainer.presets import preset
 from trainer.split import check_split
 
 STAGE = TRAIN
-VERSION = 1
+VERSION = 2
 LIBRARIES = ("torch", "safetensors")
 IDENTITY = "run.json"  # written first: which run the checkpoints of a model folder belong to
 

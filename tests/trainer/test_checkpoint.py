@@ -18,7 +18,7 @@ OPTIMIZER = {"weight/exp_avg": torch.ones(2, 3), "weight/step": torch.tensor(4.0
 
 
 def save(folder: Path, tokens: int, keep: int = 2, fingerprint: str = "f") -> Path:
-    state = TrainingState(fingerprint, tokens // 10, tokens, tokens // 5, 1.5, {"preset": "nano"})
+    state = TrainingState(fingerprint, tokens // 10, tokens, tokens // 5, 1.5, {"preset": "nano"}, {}, {})
     return save_checkpoint(folder, state, MODEL, OPTIMIZER, keep)
 
 
@@ -31,7 +31,7 @@ def test_reads_back(tmp_path: Path) -> None:
     notes: list[str] = []
     checkpoint = newest_checkpoint(tmp_path, "f", notes.append)
     assert checkpoint is not None and notes == []
-    assert checkpoint.state == TrainingState("f", 10, 100, 20, 1.5, {"preset": "nano"})
+    assert checkpoint.state == TrainingState("f", 10, 100, 20, 1.5, {"preset": "nano"}, {}, {})
     assert torch.equal(checkpoint.model_tensors()["weight"], MODEL["weight"])
     assert {name: tensor.tolist() for name, tensor in checkpoint.optimizer_tensors().items()} == {
         name: tensor.tolist() for name, tensor in OPTIMIZER.items()

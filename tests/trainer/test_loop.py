@@ -2,109 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from curation.errors import InputError, InterruptedRun, PipelineError, UsageError
 from curation.recipe_train import TrainSettings
+from tests.trainer.small_training import PHRASES, SETTINGS, TOKENIZER, final_bytes, never, run, silent, stop_after, untimed, write_shard
 from trainer.checkpoint import newest_checkpoint
+from trainer.data import TrainingData
 from trainer.loop import train
 from trainer.metrics import read_metrics
 from trainer.plan import plan_training
-from trainer.token_shards import build_token_file
-from trainer.tokenizer import Tokenizer
+from trainer.step import Stepper
 
-SETTINGS = TrainSettings(
-    preset="pico",
-    context_length=16,
-    tokens=16 * 8 * 12,  # 12 steps of 8 sequences of 16 tokens
-    batch_tokens=16 * 8,
-    micro_batch_sequences=3,  # 3 + 3 + 2: parts of unequal size
-    learning_rate=0.01,
-    warmup_tokens=256,
-    decay_tokens=16 * 8 * 12,
-    validation_every_tokens=16 * 8 * 5,
-    validation_tokens=16 * 6,
-    checkpoint_every_tokens=16 * 8 * 4,
-    sample_tokens=5,
-    device="cpu",
-)
-TOKENIZER = Tokenizer([bytes([value]) for value in range(256)])
-PHRASES = {"web": "the quick brown fox jumps over the lazy dog. ", "books": "call me Ishmael; some years ago, never mind. "}
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture(autouse=True)
-def one_thread():  # type: ignore[no-untyped-def]
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # the models are too small to share
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
-def tokens_folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "tokens"
-    for source, phrase in PHRASES.items():
-        for split, copies in (("train", 12), ("validation", 3)):
-            write_shard(folder, source, split, phrase * copies)
-    (folder / "tokenizer.json").write_bytes(TOKENIZER.to_bytes())
-    return folder
-
-
-def write_shard(folder: Path, source: str, split: str, text: str) -> None:
-    content, header = build_token_file(
-        [TOKENIZER.encode(text)],
-        end_of_text=TOKENIZER.end_of_text,
-        vocabulary_size=TOKENIZER.vocabulary_size,
-        tokenizer_sha256=TOKENIZER.sha256,
-        text_bytes=len(text),
-        source=source,
-        split=split,
-    )
-    path = folder / source / f"{split}-00000.tokens"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    path.with_suffix(".json").write_bytes(header.to_bytes())
-
-
-def never() -> int | None:
-    return None
-
-
-def stop_after(steps: int, exit_code: int = 143) -> Callable[[], int | None]:
-    asked = iter(range(10**6))
-    return lambda: exit_code if next(asked) >= steps else None
-
-
-def silent(row: Mapping[str, Any]) -> None:
-    del row
-
-
-def run(tokens_folder: Path, model_folder: Path, settings: TrainSettings = SETTINGS, **options: Any) -> dict[str, Any]:
-    arguments = {"fingerprint": "f", "stop": never, "progress": silent, **options}
-    return train(settings, 1, str(tokens_folder), str(model_folder), **arguments)
-
-
-def final_bytes(model_folder: Path) -> list[bytes]:
-    (newest,) = sorted(model_folder.glob("checkpoint-*"))[-1:]
-    return [(newest / name).read_bytes() for name in ("model.safetensors", "optimizer.safetensors")]
-
-
-def untimed(model_folder: Path) -> list[dict[str, Any]]:
-    timed = {"elapsed_seconds", "tokens_per_second"}
-    return [{name: value for name, value in row.items() if name not in timed} for row in read_metrics(model_folder / "metrics.jsonl")]
-
-
-@pytest.mark.parametrize("stops", [[6], [1, 4, 3], [0, 11]])
+@pytest.mark.parametrize("stops", [[6], [1, 4, 3], [0, 11], [1] * 11])
 def test_stopping_and_resuming_changes_no_bit(tokens_folder: Path, tmp_path: Path, stops: list[int]) -> None:
     straight = run(tokens_folder, tmp_path / "straight")
     for steps in stops:
@@ -252,9 +176,46 @@ def test_no_validation_at_all_is_an_error(tokens_folder: Path, tmp_path: Path) -
         run(tokens_folder, tmp_path / "model")
 
 
-def test_exploding_loss_stops_with_advice(tokens_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match=r"the loss is .* at step .*lower train\.learning_rate"):
-        run(tokens_folder, tmp_path / "model", SETTINGS.model_copy(update={"learning_rate": 1e30, "gradient_clip": 1e30}))
+def ruinous(max_skipped_steps: int) -> TrainSettings:
+    """The first step makes weights of which no loss can be computed."""
+    changes = {"learning_rate": 1e30, "gradient_clip": 1e30, "max_skipped_steps": max_skipped_steps, "validation_every_tokens": 10**6}
+    return SETTINGS.model_copy(update=changes)
+
+
+def test_skipped_steps_in_a_row_end_the_run_with_advice(tokens_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"4 steps in a row were skipped, .* step 5: the loss is not finite; lower train"):
+        run(tokens_folder, tmp_path / "model", ruinous(3))
+    skipped = [row for row in read_metrics(tmp_path / "model/metrics.jsonl") if "skipped" in row]
+    assert [row["step"] for row in skipped] == [2, 3, 4, 5] and "loss" not in skipped[0]
+
+
+def test_ruined_model_is_an_error_and_no_result(tokens_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"the validation loss is nan after 1,536 tokens: the model is ruined"):
+        run(tokens_folder, tmp_path / "model", ruinous(100))
+
+
+def test_a_spike_is_skipped_counted_and_trained_past(tokens_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights after a spike are those of a run whose learning rate is 0 in that one step: nothing moved but AdamW's own state."""
+    monkeypatch.setattr("trainer.guard.FEWEST_NORMS", 3)
+    spiking = SETTINGS.model_copy(update={"spike_factor": 50.0})
+    backward = Stepper._backward
+    calls = iter(range(10**6))
+
+    def spike(self: Stepper, *arguments: Any) -> float:
+        loss = backward(self, *arguments)
+        if next(calls) == 5:
+            for parameter in self.objective.parameters():
+                assert parameter.grad is not None
+                parameter.grad *= 1000.0
+        return loss
+
+    monkeypatch.setattr(Stepper, "_backward", spike)
+    summary = run(tokens_folder, tmp_path / "model", spiking)
+    assert summary["skipped_steps"] == 1 and summary["steps"] == 12
+    (row,) = [row for row in read_metrics(tmp_path / "model/metrics.jsonl") if "skipped" in row]
+    assert row["step"] == 6 and "more than 50 times the median" in row["skipped"]
+    steps = load_file(sorted((tmp_path / "model").glob("checkpoint-*"))[-1] / "optimizer.safetensors")["final_norm.bias/step"]
+    assert float(steps) == 11  # AdamW took all but one
 
 
 @pytest.mark.parametrize(
@@ -282,12 +243,66 @@ def test_remote_folders_are_refused(tokens_folder: Path) -> None:
 
 def test_preset_fills_what_the_recipe_leaves_open() -> None:
     plan = plan_training(TrainSettings(preset="gpt3-small", device="cpu"), 50257)
-    assert (plan.config.parameters, plan.batch_tokens, plan.peak_learning_rate, plan.bfloat16) == (125_226_240, 524_288, 6e-4, False)
+    assert (plan.config.parameters, plan.schedule.batch_sequences, plan.schedule.peak_learning_rate, plan.precision) == (
+        125_226_240,
+        256,
+        6e-4,
+        torch.float32,
+    )
 
 
-def test_bfloat16_trains_too(tokens_folder: Path, tmp_path: Path) -> None:
-    summary = run(tokens_folder, tmp_path / "model", SETTINGS.model_copy(update={"precision": "bfloat16"}))
-    assert np.isfinite(summary["validation_loss"])
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_trains_nearly_the_same(tokens_folder: Path, tmp_path: Path, precision: str) -> None:
+    whole = run(tokens_folder, tmp_path / "whole")
+    settings = SETTINGS.model_copy(update={"precision": precision})
+    with pytest.raises(InterruptedRun):
+        run(tokens_folder, tmp_path / "half", settings, stop=stop_after(6))
+    half = run(tokens_folder, tmp_path / "half", settings)
+    assert half["loss"] == pytest.approx(whole["loss"], rel=0.02) and half["skipped_steps"] == 0
+    run(tokens_folder, tmp_path / "straight", settings)
+    assert final_bytes(tmp_path / "half") == final_bytes(tmp_path / "straight")  # the scale of the loss is part of a checkpoint
+
+
+def test_overflow_in_float16_is_skipped_until_the_scale_fits(tokens_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.amp.GradScaler", functools.partial(torch.amp.GradScaler, init_scale=2.0**24))
+    summary = run(tokens_folder, tmp_path / "model", SETTINGS.model_copy(update={"precision": "float16"}))
+    assert 1 <= summary["skipped_steps"] <= 8 and summary["validation_loss"] < summary["first_validation_loss"]
+
+
+def test_recomputed_activations_change_no_bit(tokens_folder: Path, tmp_path: Path) -> None:
+    run(tokens_folder, tmp_path / "kept")
+    run(tokens_folder, tmp_path / "recomputed", SETTINGS.model_copy(update={"activation_checkpointing": True}))
+    assert final_bytes(tmp_path / "recomputed") == final_bytes(tmp_path / "kept")
+
+
+@pytest.mark.slow
+def test_compiled_model_trains_the_same(tokens_folder: Path, tmp_path: Path) -> None:
+    plain = run(tokens_folder, tmp_path / "plain")
+    compiled = run(tokens_folder, tmp_path / "compiled", SETTINGS.model_copy(update={"compile": True}))
+    assert compiled["loss"] == pytest.approx(plain["loss"], rel=1e-3)
+
+
+def test_sequences_seen_do_not_depend_on_the_batch(tokens_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    batch = TrainingData.batch
+    monkeypatch.setattr(TrainingData, "batch", lambda self, samples: (seen.extend(samples), batch(self, samples))[1])
+    ramp = {"ramp_start_tokens": 16, "ramp_tokens": 16 * 40, "micro_batch_sequences": 2}
+    for number, changes in enumerate([{}, ramp, {"batch_tokens": 16 * 5, "micro_batch_sequences": 100}]):
+        seen.clear()
+        run(tokens_folder, tmp_path / str(number), SETTINGS.model_copy(update=changes))
+        assert seen == list(range(len(seen))) and len(seen) >= 96
+
+
+def test_batch_grows_and_resumes_in_the_ramp(tokens_folder: Path, tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"ramp_start_tokens": 16, "ramp_tokens": 16 * 40})
+    run(tokens_folder, tmp_path / "straight", settings)
+    sizes = [row["batch_tokens"] // 16 for row in read_metrics(tmp_path / "straight/metrics.jsonl") if "loss" in row]
+    assert sizes[0] == 1 and sizes == sorted(sizes) and sizes[-1] == 8 and len(set(sizes)) > 4
+    for _ in range(3):
+        with pytest.raises(InterruptedRun):
+            run(tokens_folder, tmp_path / "stopped", settings, stop=stop_after(4))
+    run(tokens_folder, tmp_path / "stopped", settings)
+    assert final_bytes(tmp_path / "stopped") == final_bytes(tmp_path / "straight")
 
 
 def test_tokenizing_and_planning_load_no_heavy_library() -> None:

@@ -1,0 +1,102 @@
+"""The processes of one training, as torchrun starts them: who is who, and what they tell each other.
+
+``torchrun --nproc-per-node K cli.py train --run RUN`` starts K of them. All compute; the first alone
+holds the lock of the run, writes and prints. Without torchrun there is one, and nothing to tell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from curation.errors import PipelineError
+
+if TYPE_CHECKING:
+    import torch
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among all. ``local_rank`` counts those of one machine, each with a GPU of its own."""
+
+    rank: int = 0
+    count: int = 1
+    local_rank: int = 0
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes and prints."""
+        return self.rank == 0
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        """The sum of all processes' tensors, in place."""
+        if self.count > 1:
+            from torch import distributed
+
+            distributed.all_reduce(values)
+        return values
+
+    def largest(self, value: int) -> int:
+        """The largest of all processes' numbers."""
+        if self.count == 1:
+            return value
+        import torch
+        from torch import distributed
+
+        values = torch.tensor(value)
+        distributed.all_reduce(values, distributed.ReduceOp.MAX)
+        return int(values)
+
+    def share(self, value: T | None) -> T:
+        """What the first process says; the others' own value is not looked at."""
+        said: list[Any] = [value]
+        if self.count > 1:
+            import torch
+            from torch import distributed
+
+            distributed.broadcast_object_list(said, src=0, device=torch.device("cpu"))
+        shared: T = said[0]
+        return shared
+
+
+def processes_of_environment() -> Processes:
+    """This process as torchrun's variables describe it; alone without them."""
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        return Processes()
+    return Processes(int(os.environ["RANK"]), count, int(os.environ.get("LOCAL_RANK", "0")))
+
+
+@contextlib.contextmanager
+def joined(device: str) -> Iterator[Processes]:
+    """The processes, connected while inside: by NCCL between GPUs, by gloo between processors.
+
+    Raises:
+        PipelineError: a connection broke, mostly since another process ended.
+    """
+    processes = processes_of_environment()
+    if processes.count == 1:
+        yield processes
+        return
+    import torch
+    from torch import distributed
+
+    if device.startswith(("auto", "cuda")) and torch.cuda.is_available():
+        torch.cuda.set_device(processes.local_rank)
+        distributed.init_process_group("cpu:gloo,cuda:nccl")
+    else:
+        distributed.init_process_group("gloo")
+    try:
+        yield processes
+    except RuntimeError as error:  # what torch raises where a peer has gone; the peer has told why
+        if "onnection" not in str(error):
+            raise
+        first_line = str(error).splitlines()[0]
+        raise PipelineError(f"process {processes.rank} of {processes.count} lost the others ({first_line}); see what they say") from error
+    finally:
+        distributed.destroy_process_group()
