@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from curation.recipe_model import ModelSettings
 from curation.section import Section
 
 
@@ -64,3 +65,4 @@ class TrainSettings(Section):
     tensorboard: bool = Field(False, description="write losses and rates for TensorBoard too (extra: tensorboard)")
     sample_prompt: str = Field("The", description="beginning of the sample generated at the end")
     sample_tokens: int = Field(100, ge=0, description="tokens of that sample")
+    model: ModelSettings = ModelSettings()

@@ -23,7 +23,8 @@ from trainer.data import TrainingData, ValidationData, open_data
 from trainer.distribute import build_objective, gather, placed_like
 from trainer.generate import generate_text
 from trainer.metrics import METRICS_FILE, MetricsLog, read_metrics
-from trainer.model import ModelConfig, build_model
+from trainer.model import build_model
+from trainer.model_config import ModelConfig
 from trainer.optimizer import build_optimizer, optimizer_tensors, restore_optimizer
 from trainer.plan import Plan, plan_training
 from trainer.processes import Processes

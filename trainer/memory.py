@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from trainer.model import VOCABULARY_MULTIPLE, ModelConfig
+from trainer.model_config import ModelConfig
 
 STATE_BYTES = 16  # a parameter: weight, gradient and the two moments of AdamW, float32 each
 CONTROL_GROUP_LIMITS = (  # what a container may use, and uses: Linux, control groups 2 and 1
@@ -18,8 +18,7 @@ CONTROL_GROUP_LIMITS = (  # what a container may use, and uses: Linux, control g
 
 def state_bytes(config: ModelConfig) -> int:
     """Bytes of weights, gradients and moments, padding of the vocabulary included."""
-    padding = -config.vocabulary_size % VOCABULARY_MULTIPLE * config.width
-    return STATE_BYTES * (config.parameters + padding)
+    return STATE_BYTES * config.stored_parameters
 
 
 def available_bytes(device: torch.device) -> int:

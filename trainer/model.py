@@ -1,91 +1,23 @@
-"""The model: GPT-2's decoder at GPT-3's sizes.
+"""The model: a decoder that reads ids and gives logits of the next.
 
-Pre-normalised blocks, learned positions, biases everywhere, GELU by tanh, one more LayerNorm at the
-end, and the token embedding as output head (GPT-3, section 2.1; GPT-2, section 2.3). Read it from
-top to bottom: attention, MLP, block, configuration, model.
+GPT-3's (section 2.1) unless the configuration says otherwise: blocks of GPT-2 (section 2.3) with alternating dense and
+banded attention, learned positions, one more norm at the end, and the token embedding as output head.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from trainer.attention import attention_of
-from trainer.presets import parameter_count
+from trainer.cache import Cache
+from trainer.layers import Block, build_norm, rotation
+from trainer.model_config import ModelConfig
 
-LAYER_NORM_EPSILON = 1e-5  # GPT-2, src/model.py
 INITIAL_STD = 0.02  # GPT-1, section 4.1; GPT-2, src/model.py
 POSITION_STD = 0.01  # GPT-2, src/model.py
-MLP_RATIO = 4  # GPT-3, section 2.1
-# Rows of the token embedding are padded to this multiple, which matrix units prefer. The padding
-# enters no count, no loss and no sample.
-VOCABULARY_MULTIPLE = 128
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """What determines the shape of a model."""
-
-    vocabulary_size: int
-    context_length: int
-    layers: int
-    width: int
-    heads: int
-
-    @property
-    def parameters(self) -> int:
-        """Exact number of parameters, padding of the vocabulary not counted."""
-        return parameter_count(self.layers, self.width, self.context_length, self.vocabulary_size)
-
-
-class SelfAttention(nn.Module):
-    """Multi-head causal self-attention."""
-
-    def __init__(self, config: ModelConfig, layer: int) -> None:
-        super().__init__()
-        self.heads = config.heads
-        self.attend = attention_of(layer)
-        self.input = nn.Linear(config.width, 3 * config.width)  # queries, keys, values
-        self.output = nn.Linear(config.width, config.width)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (B, T, C)
-        batch, positions, width = x.shape
-        heads = self.input(x).view(batch, positions, 3, self.heads, width // self.heads)  # (B, T, 3, H, C / H)
-        queries, keys, values = heads.permute(2, 0, 3, 1, 4)  # each (B, H, T, C / H)
-        attended = self.attend(queries, keys, values)
-        return cast(torch.Tensor, self.output(attended.transpose(1, 2).reshape(batch, positions, width)))  # (B, T, C)
-
-
-class MLP(nn.Module):
-    """Two linear layers with GELU between, four times as wide inside."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.input = nn.Linear(config.width, MLP_RATIO * config.width)
-        self.output = nn.Linear(MLP_RATIO * config.width, config.width)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return cast(torch.Tensor, self.output(F.gelu(self.input(x), approximate="tanh")))
-
-
-class Block(nn.Module):
-    """Attention and MLP, each on a normalised input and added to the residual stream."""
-
-    def __init__(self, config: ModelConfig, layer: int) -> None:
-        super().__init__()
-        self.attention_norm = nn.LayerNorm(config.width, eps=LAYER_NORM_EPSILON)
-        self.attention = SelfAttention(config, layer)
-        self.mlp_norm = nn.LayerNorm(config.width, eps=LAYER_NORM_EPSILON)
-        self.mlp = MLP(config)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = x + self.attention(self.attention_norm(x))
-        return x + cast(torch.Tensor, self.mlp(self.mlp_norm(x)))
 
 
 class GPT(nn.Module):
@@ -94,20 +26,38 @@ class GPT(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        padded = -(-config.vocabulary_size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
-        self.token_embedding = nn.Embedding(padded, config.width)
-        self.position_embedding = nn.Embedding(config.context_length, config.width)
+        self.token_embedding = nn.Embedding(config.padded_vocabulary, config.width)
+        if config.positions == "learned":
+            self.position_embedding = nn.Embedding(config.context_length, config.width)
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
-        self.final_norm = nn.LayerNorm(config.width, eps=LAYER_NORM_EPSILON)
+        self.final_norm = build_norm(config) if config.norm_position == "pre" else nn.Identity()
+        if not config.tied_head:
+            self.head = nn.Linear(config.width, config.padded_vocabulary, bias=False)
 
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Logits, shape (batch, positions, vocabulary_size), for ids of shape (batch, positions)."""
-        positions = torch.arange(ids.shape[1], device=ids.device)
-        x = self.token_embedding(ids) + self.position_embedding(positions)  # (B, T, C)
-        for block in self.blocks:
-            x = block(x)
-        logits = F.linear(self.final_norm(x), self.token_embedding.weight)  # (B, T, padded)
-        return logits[..., : self.config.vocabulary_size]
+    def forward(self, ids: torch.Tensor, cache: Cache | None = None) -> torch.Tensor:
+        """Logits, shape (batch, positions, vocabulary_size), for ids of shape (batch, positions).
+
+        With a ``cache``, the ids follow those that it has seen, and are added to it.
+        """
+        config = self.config
+        first = cache.positions if cache else 0
+        positions = torch.arange(first, first + ids.shape[1], device=ids.device)
+        x = self.token_embedding(ids)  # (B, T, C)
+        if config.positions == "learned":
+            x = x + self.position_embedding(positions)
+        angles = rotation(positions, config.head_width) if config.positions == "rope" else None
+        for layer, block in enumerate(self.blocks):
+            x = block(x, angles, cache.layers[layer] if cache else None)
+        if cache:
+            cache.positions += ids.shape[1]
+        return self.logits(self.final_norm(x))
+
+    def logits(self, x: torch.Tensor) -> torch.Tensor:
+        """Scores of each id of the vocabulary, (B, T, vocabulary_size), for the last layer's output."""
+        weight = self.token_embedding.weight if self.config.tied_head else self.head.weight
+        size = self.config.vocabulary_size
+        # Without the padding the logits need no copy; with it they suit the matrix units of CUDA.
+        return F.linear(x, weight)[..., :size] if x.is_cuda else F.linear(x, weight[:size])
 
     def loss(self, ids: torch.Tensor) -> torch.Tensor:
         """Mean cross-entropy in nats a token, scalar, for sequences of shape (batch, T + 1).
@@ -123,13 +73,14 @@ def build_model(config: ModelConfig, seed: int, device: torch.device | str = "cp
 
     Weights are normal with standard deviation 0.02 (positions 0.01), biases 0, gains 1. The two
     projections onto the residual stream of each block are scaled by 1/sqrt(2 * layers) (GPT-2,
-    section 2.3: one over the root of the number of residual layers).
+    section 2.3: one over the root of the number of residual layers), except with norms behind the
+    sub-blocks, where the stream does not grow (GPT-1).
     """
     with torch.device("meta"):
         model = GPT(config)
     model = model.to_empty(device="cpu")
     generator = torch.Generator().manual_seed(seed)
-    residual_std = INITIAL_STD / math.sqrt(2 * config.layers)
+    residual_std = INITIAL_STD / math.sqrt(2 * config.layers) if config.norm_position == "pre" else INITIAL_STD
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.ndim == 1:
@@ -138,5 +89,7 @@ def build_model(config: ModelConfig, seed: int, device: torch.device | str = "cp
                 parameter.normal_(0.0, POSITION_STD, generator=generator)
             else:
                 parameter.normal_(0.0, residual_std if name.endswith(".output.weight") else INITIAL_STD, generator=generator)
-        model.token_embedding.weight[config.vocabulary_size :] = 0.0
+        for name in ("token_embedding.weight", "head.weight"):
+            if name in model.state_dict():
+                model.get_parameter(name)[config.vocabulary_size :] = 0.0
     return model.to(device)

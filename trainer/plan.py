@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ import torch
 from curation.errors import UsageError
 from curation.recipe_train import TrainSettings
 from trainer.memory import available_bytes, state_bytes
-from trainer.model import ModelConfig
+from trainer.model_config import ModelConfig
 from trainer.presets import preset
 from trainer.processes import Processes
 from trainer.schedule import Schedule, plan_schedule
@@ -46,7 +46,8 @@ def plan_training(settings: TrainSettings, vocabulary_size: int, processes: Proc
     if batch_tokens % context_length:
         near = max(1, round(batch_tokens / context_length)) * context_length
         raise UsageError(f"train.batch_tokens is {batch_tokens}, no multiple of the context of {context_length}; set it to {near}")
-    config = ModelConfig(vocabulary_size, context_length, chosen.layers, chosen.width, chosen.heads)
+    architecture = asdict(chosen.architecture) | settings.model.model_dump(exclude_none=True)
+    config = ModelConfig(vocabulary_size, context_length, chosen.layers, chosen.width, chosen.heads, **architecture)
     device = choose_device(settings.device, processes)
     precision = settings.precision if settings.precision != "auto" else "bfloat16" if device.type == "cuda" else "float32"
     sharded = processes.count > 1 and _is_sharded(settings, config, device)

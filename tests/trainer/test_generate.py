@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from trainer.generate import generate_ids, generate_text
-from trainer.model import GPT, ModelConfig, build_model
+from trainer.model import GPT, build_model
+from trainer.model_config import ModelConfig
 from trainer.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer([bytes([value]) for value in range(256)])

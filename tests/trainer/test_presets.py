@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
 from curation.errors import UsageError
-from trainer.presets import GPT2_VOCABULARY, PRESETS, parameter_count, preset
+from trainer.model_config import ModelConfig
+from trainer.presets import GPT2_VOCABULARY, PRESETS, Preset, preset
+
+
+def config_of(size: Preset, vocabulary_size: int) -> ModelConfig:
+    return ModelConfig(vocabulary_size, size.context_length, size.layers, size.width, size.heads, **asdict(size.architecture))
 
 
 # name: layers, width, heads, head width, sequences a batch, learning rate, exact parameters, and
@@ -29,10 +36,26 @@ def test_gpt3_sizes(
     size = preset(name)
     assert (size.layers, size.width, size.heads, size.width // size.heads) == (layers, width, heads, head_width)
     assert (size.context_length, size.batch_tokens, size.learning_rate) == (2048, sequences * 2048, rate)
-    count = parameter_count(size.layers, size.width, size.context_length, GPT2_VOCABULARY)
+    count = config_of(size, GPT2_VOCABULARY).parameters
     assert count == total
     # Table D.1 prints at least three significant digits.
     assert abs(count / 1e6 - millions) <= 0.5 * 10 ** max(0, len(str(millions)) - 3)
+
+
+# Totals of the published checkpoints with their 32,000 ids. For 6.7B by hand: 32 layers of 4 * 4096^2 + 3 * 4096 * 11008
+# + 2 * 4096, a last norm of 4096, and two tables of 32,000 * 4096.
+@pytest.mark.parametrize(
+    ("name", "total"),
+    [("llama-6.7b", 6_738_415_616), ("llama-13b", 13_015_864_320), ("llama-32.5b", 32_528_943_616), ("llama-65.2b", 65_285_660_672)],
+)
+def test_llama_sizes(name: str, total: int) -> None:
+    assert config_of(PRESETS[name], 32_000).parameters == total
+
+
+# 12 * layers * width^2, in millions (the scaling laws' convention).
+@pytest.mark.parametrize(("name", "millions"), [("gpt3-small", 84.9), ("gpt3-xl", 1_208.0), ("gpt3-175b", 173_946.2)])
+def test_parameters_of_the_scaling_laws(name: str, millions: float) -> None:
+    assert round(config_of(PRESETS[name], GPT2_VOCABULARY).matrix_parameters / 1e6, 1) == millions
 
 
 @pytest.mark.parametrize("name", PRESETS)
