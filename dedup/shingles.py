@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.kernels import kernel
-from curation.murmur3 import finalise, murmur3
+from curation.murmur3 import finalise, murmur3_padded
 from dedup.words import Words
 
 EMPTY_ROW = 0xFFFFFFFF  # minimum over no shingle, as in datasketch
@@ -21,14 +21,14 @@ SET_SEED = 1  # second hash of the shingle sets; any value but the signatures' 0
 
 
 def permutations(count: int, seed: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    """Factors (odd) and addends of ``count`` bijections h -> a * h + b mod 2^32, drawn by datasketch (scheme affine32).
+    """Factors (odd) and addends of ``count`` bijections h -> a * h + b mod 2^32, the ones that datasketch draws (scheme affine32).
 
     Only the low 32 bits of the seed count: datasketch takes no more.
     """
-    from datasketch import MinHash
-
-    factors, addends = MinHash(num_perm=count, seed=seed & 0xFFFFFFFF, scheme="affine32").permutations
-    return factors.astype(np.uint32), addends.astype(np.uint32)
+    # As datasketch 2 does it (importing that takes longer than to sketch ten thousand documents); NumPy keeps this stream for good.
+    stream = np.random.RandomState(seed & 0xFFFFFFFF)
+    factors = stream.randint(0, 1 << 31, count, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+    return factors, stream.randint(0, 1 << 32, count, dtype=np.uint32)
 
 
 def signatures(words: Words, ngram_words: int, factors: npt.NDArray[np.uint32], addends: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
@@ -46,16 +46,32 @@ def shingle_sets(words: Words, ngram_words: int) -> tuple[npt.NDArray[np.uint64]
 
 
 @kernel
+def _shingle(content: Any, starts: Any, word: Any, ngram_words: Any) -> Any:
+    """Hash of the words from one on; datasketch mixes it once more before it permutes it."""
+    return finalise(murmur3_padded(content, starts[word], starts[word + ngram_words] - 1, 0))
+
+
+@kernel
 def _signatures(content: Any, starts: Any, bounds: Any, ngram_words: Any, factors: Any, addends: Any) -> Any:
     documents, count = len(bounds) - 1, len(factors)
     rows = np.full((documents, count), np.uint32(EMPTY_ROW), np.uint32)
     for document in range(documents):
         row = rows[document]
-        for word in range(bounds[document], bounds[document + 1] - ngram_words):
-            # datasketch mixes the hash once more before it permutes it.
-            shingle = finalise(murmur3(content, starts[word], starts[word + ngram_words] - 1, 0))
+        word, end = bounds[document], bounds[document + 1] - ngram_words
+        while word + 4 <= end:  # four shingles for each time that the row is read and written
+            one, two = _shingle(content, starts, word, ngram_words), _shingle(content, starts, word + 1, ngram_words)
+            three, four = _shingle(content, starts, word + 2, ngram_words), _shingle(content, starts, word + 3, ngram_words)
+            for k in range(count):
+                factor, addend = factors[k], addends[k]
+                first = min(np.uint32(factor * one + addend), np.uint32(factor * two + addend))
+                second = min(np.uint32(factor * three + addend), np.uint32(factor * four + addend))
+                row[k] = min(row[k], min(first, second))
+            word += 4
+        while word < end:
+            shingle = _shingle(content, starts, word, ngram_words)
             for k in range(count):
                 row[k] = min(row[k], np.uint32(factors[k] * shingle + addends[k]))
+            word += 1
     return rows
 
 
@@ -68,7 +84,8 @@ def _shingles(content: Any, starts: Any, bounds: Any, ngram_words: Any) -> Any:
         begin, end_of_document = written, max(bounds[document], bounds[document + 1] - ngram_words)
         for word in range(bounds[document], end_of_document):
             first, end = starts[word], starts[word + ngram_words] - 1
-            hashes[written] = np.uint64(murmur3(content, first, end, 0)) << 32 | np.uint64(murmur3(content, first, end, SET_SEED))
+            high, low = murmur3_padded(content, first, end, 0), murmur3_padded(content, first, end, SET_SEED)
+            hashes[written] = np.uint64(high) << 32 | np.uint64(low)
             written += 1
         found = np.sort(hashes[begin:written])
         written = begin

@@ -22,7 +22,7 @@ from curation.shards import Shard, read_shard
 from curation.sources.urls import canonical_key
 from dedup.bands import band_keys
 from dedup.shingles import shingle_sets, signatures
-from dedup.words import DIGEST_BYTES, Words, split_words, text_digests
+from dedup.words import DIGEST_BYTES, Words, split_encoded, text_digests
 
 SLICE_ROWS = 500  # documents whose words are in memory at a time
 EXCERPT_CHARACTERS = 160  # of a text, to show what a cluster is about
@@ -199,7 +199,7 @@ def rows_of(sketches: Sequence[Sketch], numbers: npt.NDArray[np.uint32]) -> Iter
 
 def _words(texts: pl.Series) -> Iterator[Words]:
     for start in range(0, len(texts), SLICE_ROWS):
-        yield split_words([text or "" for text in texts[start : start + SLICE_ROWS]])
+        yield split_encoded([text or b"" for text in texts[start : start + SLICE_ROWS].cast(pl.Binary)])
 
 
 def _save_sorted(folder: Path, name: str, keys: npt.NDArray[np.uint64], rows: npt.NDArray[np.int64]) -> None:

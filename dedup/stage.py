@@ -37,7 +37,7 @@ class DedupStage:
 
     name: ClassVar[str] = "dedup"
     version: ClassVar[int] = 2
-    libraries: ClassVar[tuple[str, ...]] = ("datasketch",)  # draws the permutations; the rest is integer arithmetic of our own
+    libraries: ClassVar[tuple[str, ...]] = ()  # integer arithmetic of our own
     writes_documents: ClassVar[bool] = True
 
     def __init__(self, settings: DedupSettings, seed: int, index: IndexView | None = None) -> None:

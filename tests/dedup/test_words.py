@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.words import split_words, text_digests
+from curation.murmur3 import PADDING
+from dedup.words import CLASS_BITS, DOTTED_I, LETTER, LONE_LETTER, MARK, SEPARATOR, character_table, split_words, text_digests
 
 
 def normalised(text: str) -> str:
@@ -24,6 +25,8 @@ def normalised(text: str) -> str:
         ("don't e-mail snake_case", "don t e mail snake case"),
         ("x=3.14", "x 3 14"),
         ("ÉCOLE Straße ΟΔΟΣ", "école straße οδος"),
+        ("Σ ΣΑΣ Σ. İzmir ẞ ΪΌ", "σ σας σ i\u0307zmir ß ϊό"),  # where Python's own rules decide
+        ("ȺȾKÅ Ⱥ", "ⱥⱦkå ⱥ"),  # lower cases of more bytes, and of fewer
         ("a\u00a0b\u2028c\u200bd", "a b c d"),
         ("中文 和English混合", "中 文 和 english 混 合"),
         ("ひらがな カタ", "ひ ら が な カ タ"),
@@ -61,9 +64,20 @@ def test_any_text_and_any_batch(texts: list[str]) -> None:
     assert [words.text(number).decode() for number in range(len(texts))] == [normalised(text) for text in texts]
 
 
+def test_every_code_point_has_its_class_and_lower_case() -> None:
+    table = character_table()
+    classes = {"L": {LETTER, LONE_LETTER}, "N": {LETTER, LONE_LETTER}, "M": {MARK}}
+    for code, entry in enumerate(table.tolist()):
+        lowered = chr(code).lower()
+        assert len(lowered) == 1 or chr(code).encode() == DOTTED_I
+        if len(lowered) == 1:
+            assert entry >> CLASS_BITS == ord(lowered)
+            assert entry & 3 in classes.get(unicodedata.category(lowered)[0], {SEPARATOR})
+
+
 def test_word_offsets() -> None:
     words = split_words(["", "one two", "!", "three"])
-    assert words.content.tobytes() == b"one two three "
+    assert words.content.tobytes() == b"one two three " + bytes(PADDING)
     assert words.bounds.tolist() == [0, 1, 4, 5, 7]
     assert words.starts.tolist() == [0, 0, 4, 8, 8, 8, 14]
 
