@@ -1,4 +1,4 @@
-"""Documents of one address: the newest stays, or the best. Imports numba: import this module where it is used."""
+"""Documents of one address: the newest stays, or the best."""
 
 from __future__ import annotations
 

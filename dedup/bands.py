@@ -1,21 +1,18 @@
-"""From signatures to band keys: how many bands of how many rows, and one 64-bit key for each band.
+"""Bands: how many of how many rows, for a threshold, and what that costs.
 
 Two documents of Jaccard similarity s share a band with probability 1 - (1 - s^rows)^bands
 (Leskovec, Rajaraman, Ullman: Mining of Massive Datasets, section 3.4).
-Imports numba: import this module where it is used.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from curation.errors import UsageError
-from curation.kernels import kernel
 
 # Every candidate pair is verified, so a false positive costs one comparison of two sets, while a
 # false negative is a duplicate that stays. With 128 permutations and threshold 0.8 this weight gives
@@ -63,34 +60,3 @@ def choose_bands(threshold: float, permutations: int) -> tuple[int, int]:
     if best[0] < 2:  # one band finds nothing but what is equal in all its rows
         raise UsageError(f"dedup: {permutations} permutations are too few for threshold {threshold}; raise dedup.permutations")
     return best
-
-
-def band_keys(signatures: npt.NDArray[np.uint32], bands: int, rows: int) -> npt.NDArray[np.uint64]:
-    """Key of each band: (documents, bands) uint64.
-
-    Documents with equal rows have equal keys; two others share a key by chance once in 2^64 pairs,
-    which the verification catches.
-    """
-    return _band_keys(signatures, bands, rows)  # type: ignore[no-any-return]
-
-
-@kernel
-def _mix(value: Any) -> Any:
-    """MurmurHash3's 64-bit finaliser, a bijection."""
-    value = value ^ (value >> np.uint64(33))
-    value = value * np.uint64(0xFF51AFD7ED558CCD)
-    value = value ^ (value >> np.uint64(33))
-    value = value * np.uint64(0xC4CEB9FE1A85EC53)
-    return value ^ (value >> np.uint64(33))
-
-
-@kernel
-def _band_keys(signatures: Any, bands: Any, rows: Any) -> Any:
-    keys = np.empty((len(signatures), bands), np.uint64)
-    for document in range(len(signatures)):
-        for band in range(bands):
-            key = np.uint64(0)
-            for row in range(band * rows, (band + 1) * rows):
-                key = _mix((key ^ np.uint64(signatures[document, row])) + np.uint64(0x9E3779B97F4A7C15))
-            keys[document, band] = key
-    return keys

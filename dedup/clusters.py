@@ -5,7 +5,6 @@ documents that share a band with it and were kept before it; it is removed if it
 with one of them reaches the threshold, else it is kept. So every removed document resembles the
 kept document that is named as its survivor, whatever chain of look-alikes lies between other
 members, and the result depends on nothing but the documents.
-Imports numba: import this module where it is used.
 """
 
 from __future__ import annotations
@@ -16,8 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-
-from curation.kernels import kernel
 
 # Within one bucket of a component a document is compared with the first kept ones only. A component
 # holds look-alikes, so more kept ones are rare; the limit keeps a long chain of them linear. Cost: a
@@ -172,6 +169,8 @@ def _compare(
 
     ``rows``: member of each node. The first ``indexed`` nodes stay unasked.
     """
+    from dedup.comparison import keep_first
+
     kept_for = np.arange(len(rows))
     similarity, band = np.ones(len(rows)), np.full(len(rows), -1, np.int64)
     compared_with = np.full(len(rows), -1, np.int64)
@@ -185,75 +184,8 @@ def _compare(
         sets = read_sets(chunk)
         if used + len(sets) > len(store):
             store = np.concatenate([store[:used], np.empty(max(used, len(sets)), np.uint64)])
-        used = _keep_first(
+        used = keep_first(
             first, indexed, buckets, sets, bounds, threshold, estimated,
             kept_for, similarity, band, compared_with, slots, slots_used, store, spans, used,
         )  # fmt: skip
     return kept_for, similarity, band
-
-
-@kernel
-def jaccard(one: Any, other: Any) -> Any:
-    """Jaccard similarity of two sorted arrays without repetitions; 0 if both are empty."""
-    i, j, common = 0, 0, 0
-    while i < len(one) and j < len(other):
-        if one[i] == other[j]:
-            common += 1
-            i += 1
-            j += 1
-        elif one[i] < other[j]:
-            i += 1
-        else:
-            j += 1
-    union = len(one) + len(other) - common
-    return common / union if union else 0.0
-
-
-@kernel
-def agreement(one: Any, other: Any) -> Any:
-    """Share of equal rows of two signatures: estimates the Jaccard similarity."""
-    equal = 0
-    for row in range(len(one)):
-        equal += one[row] == other[row]
-    return equal / len(one)
-
-
-@kernel
-def _keep_first(
-    first: Any, indexed: Any, buckets: Any, sets: Any, bounds: Any, threshold: Any, estimated: Any,
-    kept_for: Any, similarity: Any, shared_band: Any, compared_with: Any, slots: Any, slots_used: Any, store: Any, spans: Any, used: Any,
-) -> Any:  # fmt: skip
-    """Decide on one chunk of nodes, from ``first`` on; returns how much of ``store`` is used then."""
-    bands = buckets.shape[1]
-    for place in range(len(bounds) - 1):
-        node = first + place
-        own = sets[bounds[place] : bounds[place + 1]]
-        for band in range(bands if node >= indexed else 0):
-            bucket = buckets[node, band]
-            if bucket < 0:
-                continue
-            for slot in range(slots_used[bucket]):
-                candidate = slots[bucket, slot]
-                # Of several similar survivors the most preferred counts: the smallest number.
-                if compared_with[candidate] == node or candidate > kept_for[node]:
-                    continue
-                compared_with[candidate] = node
-                other = store[spans[candidate, 0] : spans[candidate, 1]]
-                # Sets of too different sizes cannot reach the threshold.
-                if min(len(other), len(own)) / max(len(other), len(own)) < threshold:
-                    continue
-                value = agreement(own, other) if estimated else jaccard(own, other)
-                if value >= threshold:
-                    kept_for[node], similarity[node], shared_band[node] = candidate, value, band
-        if kept_for[node] != node:
-            continue
-        for band in range(bands):
-            bucket = buckets[node, band]
-            if bucket >= 0 and slots_used[bucket] < slots.shape[1]:
-                slots[bucket, slots_used[bucket]] = node
-                slots_used[bucket] += 1
-                if spans[node, 1] == 0:
-                    spans[node, 0], spans[node, 1] = used, used + len(own)
-                    store[used : used + len(own)] = own
-                    used += len(own)
-    return used

@@ -18,10 +18,11 @@ SCHEME = "affine32"  # datasketch's name of our permutations
 
 def signatures_of(texts: Sequence[str], ngram_words: int = 5, permutations: int = 128, seed: int = 0) -> npt.NDArray[np.uint32]:
     """MinHash signatures as the dedup stage makes them: (texts, permutations)."""
-    from dedup import shingles
+    from dedup.permutations import draw_permutations
+    from dedup.shingles import signatures
     from dedup.words import split_words
 
-    return shingles.signatures(split_words(texts), ngram_words, *shingles.permutations(permutations, seed))
+    return signatures(split_words(texts), ngram_words, *draw_permutations(permutations, seed))
 
 
 def hash_shingle(shingle: bytes) -> int:

@@ -3,7 +3,6 @@
 Documents are numbered 0, 1, 2, ... through all shards. What is joined here is a *component*: every
 pair of documents that could be duplicates lies within one. Who is a duplicate of whom is decided
 afterwards, within each component alone, by ``dedup.clusters``.
-Imports numba: import this module where it is used.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from curation.kernels import kernel
-
 Numbers = npt.NDArray[np.uint32]
+
+FLATTEN_ROWS = 1_000_000  # documents looked at together, so that no more than these are in memory twice
 
 
 def star_links(keys: Sequence[npt.NDArray[np.uint64]], numbers: Numbers) -> tuple[Numbers, Numbers]:
@@ -38,12 +37,35 @@ def star_links(keys: Sequence[npt.NDArray[np.uint64]], numbers: Numbers) -> tupl
 
 def unite(parents: Numbers, leaders: Numbers, followers: Numbers) -> None:
     """Join the two ends of every link; ``parents`` starts as 0, 1, 2, ... and is changed in place."""
-    _unite(parents, leaders, followers)
+    while len(leaders):
+        one, other = _roots(parents, leaders), _roots(parents, followers)
+        apart = one != other
+        # The smaller number becomes the root, so that the result does not depend on the order of the links. A root that meets
+        # several goes to the smallest; its links with the others are looked at again.
+        np.minimum.at(parents, np.maximum(one, other)[apart], np.minimum(one, other)[apart])
+        leaders, followers = one[apart], other[apart]
 
 
 def flatten(parents: Numbers) -> npt.NDArray[np.bool_]:
     """Make ``parents`` hold each document's component (its smallest number); returns who has company in it."""
-    return _flatten(parents)  # type: ignore[no-any-return]
+    linked = np.zeros(len(parents), bool)
+    for start in range(0, len(parents), FLATTEN_ROWS):
+        part = slice(start, min(start + FLATTEN_ROWS, len(parents)))
+        roots = _roots(parents, part)
+        joined = roots != np.arange(part.start, part.stop)
+        linked[part] |= joined
+        linked[roots[joined]] = True
+    return linked
+
+
+def _roots(parents: Numbers, nodes: Numbers | slice) -> Numbers:
+    """Root of each node; the way to it is made one step long, by halves."""
+    while True:
+        nearer = parents[nodes]
+        roots = parents[nearer]
+        if np.array_equal(nearer, roots):
+            return roots
+        parents[nodes] = roots
 
 
 def batches(component_of: Numbers, costs: npt.NDArray[np.int64], batch_cost: int) -> npt.NDArray[np.int64]:
@@ -59,33 +81,3 @@ def batches(component_of: Numbers, costs: npt.NDArray[np.int64], batch_cost: int
     result = np.empty(len(order), np.int64)
     result[order] = np.repeat(batch_of_component, np.diff(first, append=len(order)))
     return result
-
-
-@kernel
-def _root(parents: Any, node: Any) -> Any:
-    while parents[node] != node:
-        parents[node] = parents[parents[node]]  # path halving
-        node = parents[node]
-    return node
-
-
-@kernel
-def _unite(parents: Any, leaders: Any, followers: Any) -> None:
-    for link in range(len(leaders)):
-        one, other = _root(parents, np.int64(leaders[link])), _root(parents, np.int64(followers[link]))
-        # The smaller number becomes the root, so that the result does not depend on the order of the links.
-        if one < other:
-            parents[other] = one
-        else:
-            parents[one] = other
-
-
-@kernel
-def _flatten(parents: Any) -> Any:
-    linked = np.zeros(len(parents), np.bool_)
-    for node in range(len(parents)):
-        root = _root(parents, node)
-        parents[node] = root
-        if root != node:
-            linked[node] = linked[root] = True
-    return linked

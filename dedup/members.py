@@ -2,7 +2,7 @@
 
 A batch holds whole components. ``gather_shard`` writes the shingle sets of a shard's linked
 documents, sorted by batch; what an index holds lies there already. ``decide_batch`` reads its span of
-every such file. Imports numba: import this module where it is used.
+every such file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Between a run and its index: the sketches that it sees there, and the segment that it adds.
-
-Imports numba: import this module where it is used.
-"""
+"""Between a run and its index: the sketches that it sees there, and the segment that it adds."""
 
 from __future__ import annotations
 

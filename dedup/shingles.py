@@ -20,17 +20,6 @@ EMPTY_ROW = 0xFFFFFFFF  # minimum over no shingle, as in datasketch
 SET_SEED = 1  # second hash of the shingle sets; any value but the signatures' 0
 
 
-def permutations(count: int, seed: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    """Factors (odd) and addends of ``count`` bijections h -> a * h + b mod 2^32, the ones that datasketch draws (scheme affine32).
-
-    Only the low 32 bits of the seed count: datasketch takes no more.
-    """
-    # As datasketch 2 does it (importing that takes longer than to sketch ten thousand documents); NumPy keeps this stream for good.
-    stream = np.random.RandomState(seed & 0xFFFFFFFF)
-    factors = stream.randint(0, 1 << 31, count, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
-    return factors, stream.randint(0, 1 << 32, count, dtype=np.uint32)
-
-
 def signatures(words: Words, ngram_words: int, factors: npt.NDArray[np.uint32], addends: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     """MinHash signatures: (documents, permutations) uint32; ``EMPTY_ROW`` throughout where there is no shingle."""
     return _signatures(words.content, words.starts, words.bounds, ngram_words, factors, addends)  # type: ignore[no-any-return]

@@ -3,7 +3,6 @@
 ``sketch_shard`` makes one from the texts of a shard; a part of an index is one that was kept. Keys
 are stored twice: by document, and sorted, so that one range of keys can be read out of every sketch
 without the rest of it. Memory is that of one shard.
-Imports numba: import this module where it is used.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +19,11 @@ import polars as pl
 
 from curation.shards import Shard, read_shard
 from curation.sources.urls import canonical_key
-from dedup.bands import band_keys
-from dedup.shingles import shingle_sets, signatures
-from dedup.words import DIGEST_BYTES, Words, split_encoded, text_digests
 
+if TYPE_CHECKING:
+    from dedup.words import Words
+
+ADDRESS_DIGEST_BYTES = 16  # 128 bits: no chance collision among 10^12 addresses
 SLICE_ROWS = 500  # documents whose words are in memory at a time
 EXCERPT_CHARACTERS = 160  # of a text, to show what a cluster is about
 TEXT, ADDRESS = "text", "address"  # keys of one column; the bands are the third
@@ -34,7 +34,7 @@ MEMBER_COLUMNS = ["id", "source", "quality_score", "characters", "date", "excerp
 class Sketching:
     """How documents are sketched; the same for every shard of a run, and for an index. ``addresses``: by their URLs, too.
 
-    ``factors``, ``addends``: of the permutations, drawn once by ``shingles.permutations``, since its library is slow to load.
+    ``factors``, ``addends``: of the permutations, drawn by ``dedup.permutations``.
     """
 
     ngram_words: int
@@ -96,6 +96,10 @@ class Content:
 
 def sketch_shard(sketching: Sketching, work: ShardWork) -> int:
     """Write the sketch of a shard; returns how many of its documents have shingles."""
+    from dedup.keys import band_keys
+    from dedup.shingles import signatures
+    from dedup.words import text_digests
+
     columns = ["id", "source", "quality_score", "date", "text", *(["url"] if sketching.addresses else [])]
     frame = read_shard(work.shard, columns)
     counts, digests, keys, low = [], [], [], []
@@ -129,7 +133,9 @@ def sketch_shard(sketching: Sketching, work: ShardWork) -> int:
 def address_digests(urls: Sequence[str | None]) -> npt.NDArray[np.uint64]:
     """128-bit BLAKE2b of each canonical URL: (documents, 2); zero where there is no web address."""
     keys = [canonical_key(url) if url else None for url in urls]
-    digests = [hashlib.blake2b(key.encode(), digest_size=DIGEST_BYTES).digest() if key else bytes(DIGEST_BYTES) for key in keys]
+    digests = [
+        hashlib.blake2b(key.encode(), digest_size=ADDRESS_DIGEST_BYTES).digest() if key else bytes(ADDRESS_DIGEST_BYTES) for key in keys
+    ]
     return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64).reshape(-1, 2)
 
 
@@ -155,6 +161,8 @@ def sets_of(texts: pl.Series, sketching: Sketching) -> Iterator[tuple[npt.NDArra
 
     The shingle set of each text; whole signatures where the similarity is estimated.
     """
+    from dedup.shingles import shingle_sets, signatures
+
     for words in _words(texts):
         if sketching.estimated:
             signature = signatures(words, sketching.ngram_words, sketching.factors, sketching.addends)
@@ -198,6 +206,8 @@ def rows_of(sketches: Sequence[Sketch], numbers: npt.NDArray[np.uint32]) -> Iter
 
 
 def _words(texts: pl.Series) -> Iterator[Words]:
+    from dedup.words import split_encoded
+
     for start in range(0, len(texts), SLICE_ROWS):
         yield split_encoded([text or b"" for text in texts[start : start + SLICE_ROWS].cast(pl.Binary)])
 

@@ -87,8 +87,8 @@ class DedupStage:
     def _sketch(self, corpus: Corpus, method: Method, scratch: str) -> tuple[Sketching, list[Sketch], list[ShardWork], int]:
         """Sketches of the index and of all shards, the shards' work, and how many documents have shingles."""
         from dedup.bands import error_integrals
+        from dedup.permutations import draw_permutations
         from dedup.segments import index_sketches
-        from dedup.shingles import permutations
         from dedup.sketches import ShardWork, Sketch, Sketching, sketch_shard
 
         sketches: list[Sketch] = []
@@ -105,7 +105,7 @@ class DedupStage:
             raise InputError(f"{first} documents are more than one run deduplicates ({MAX_DOCUMENTS - 1}); split the corpus")
         sketching = Sketching(
             method.ngram_words,
-            *permutations(method.permutations, self.seed),
+            *draw_permutations(method.permutations, self.seed),
             method.bands,
             method.rows,
             method.estimated,

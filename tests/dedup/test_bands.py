@@ -6,7 +6,8 @@ import pytest
 from datasketch.lsh import _false_negative_probability, _false_positive_probability
 
 from curation.errors import UsageError
-from dedup.bands import FALSE_NEGATIVE_WEIGHT, band_keys, candidate_probability, choose_bands, error_integrals
+from dedup.bands import FALSE_NEGATIVE_WEIGHT, candidate_probability, choose_bands, error_integrals
+from dedup.keys import band_keys
 
 
 @pytest.mark.parametrize(("threshold", "permutations"), [(0.8, 64), (0.5, 10), (0.7, 2)])

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup import clusters
-from dedup.clusters import INDEXED, MAX_KEPT_COMPARED, MEMBERS, agreement, jaccard, preference_order
+from dedup.clusters import INDEXED, MAX_KEPT_COMPARED, MEMBERS, preference_order
+from dedup.comparison import agreement, jaccard
 
 PRIORITY = ["curated", "webtext"]
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from random import Random
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,6 +52,16 @@ def test_union_equals_search_and_ignores_the_order_of_links(links: list[tuple[in
     linked = flatten(parents)
     assert parents.tolist() == component
     assert linked.tolist() == [component.count(label) > 1 for label in component]
+
+
+@pytest.mark.parametrize("toward", [1, -1])
+def test_a_long_chain_takes_few_steps(toward: int) -> None:
+    count = 300_000
+    chain = np.arange(count, dtype=np.uint32)[::toward]
+    parents = np.arange(count, dtype=np.uint32)
+    unite(parents, chain[:-1], chain[1:])
+    assert flatten(parents).all()
+    assert not parents.any()
 
 
 @settings(deadline=None)
