@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.kernels import kernel
+from curation.murmur3 import finalise64
 
 
 def band_keys(signatures: npt.NDArray[np.uint32], bands: int, rows: int) -> npt.NDArray[np.uint64]:
@@ -20,22 +21,12 @@ def band_keys(signatures: npt.NDArray[np.uint32], bands: int, rows: int) -> npt.
 
 
 @kernel
-def _mix(value: Any) -> Any:
-    """MurmurHash3's 64-bit finaliser, a bijection."""
-    value = value ^ (value >> np.uint64(33))
-    value = value * np.uint64(0xFF51AFD7ED558CCD)
-    value = value ^ (value >> np.uint64(33))
-    value = value * np.uint64(0xC4CEB9FE1A85EC53)
-    return value ^ (value >> np.uint64(33))
-
-
-@kernel
 def _band_keys(signatures: Any, bands: Any, rows: Any) -> Any:
     keys = np.empty((len(signatures), bands), np.uint64)
     for document in range(len(signatures)):
         for band in range(bands):
             key = np.uint64(0)
             for row in range(band * rows, (band + 1) * rows):
-                key = _mix((key ^ np.uint64(signatures[document, row])) + np.uint64(0x9E3779B97F4A7C15))
+                key = finalise64((key ^ np.uint64(signatures[document, row])) + np.uint64(0x9E3779B97F4A7C15))
             keys[document, band] = key
     return keys
