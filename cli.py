@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from curation.errors import EXIT_DONE, EXIT_FAILED, InputError, PipelineError, UsageError
+from curation.options import positive
 from curation.signals import StopSignals
 
 if TYPE_CHECKING:  # imports that cost time stay out of --help
@@ -44,16 +45,17 @@ COMMANDS = {
     "explain": "tell the life of one document, by URL or id",
     "verify": "check every committed output against its manifest",
 }
-# Commands of two words stand beside the stages: they make what a stage needs, or look at what it made. Each lies in the module
-# ``PACKAGE.commands`` as the functions ``add_WORD_arguments(parser)`` and ``WORD(options) -> exit code``.
+# Tools stand beside the stages: they make what a stage needs, or look at what it made. Each lies in the module
+# ``PACKAGE.commands`` as the functions ``add_WORD_arguments(parser)`` and ``WORD(options) -> exit code``, WORD the last of its name.
 TOOLS = {
+    "links": "Reddit submission dumps to the links that readers shared",
     "filter train": "train a quality classifier into a folder of its own",
     "filter inspect": "tell why a document, or a text file, scores as it does, and what every rule makes of it",
     "dedup clusters": "list the largest clusters of duplicates, with samples",
     "dedup merge": "add to an index of earlier runs what others hold",
     "contamination report": "print the overlap with benchmarks, and compare scores on dirty and clean items",
 }
-TOOL_PACKAGES = {"filter": "quality_filter"}  # where a stage's package has another name
+TOOL_PACKAGES = {"filter": "quality_filter", "links": "curation.links"}  # where a package has another name than the first word
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -135,13 +137,13 @@ def _add_input_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--snapshot", metavar="ID", help="read files of this snapshot of Common Crawl, such as CC-MAIN-2024-22")
     command.add_argument("--paths", nargs="+", action="extend", metavar="LIST", help="read the files in these lists, such as warc.paths.gz")
     command.add_argument("--files", metavar="A:B", help="only these files of the lists: a Python slice, or one number; the first is 0")
-    command.add_argument("--sample", type=_positive, metavar="N", help="only N of these files, drawn at random by the recipe's seed")
+    command.add_argument("--sample", type=positive, metavar="N", help="only N of these files, drawn at random by the recipe's seed")
     command.add_argument("--kind", choices=("warc", "wet"), help="which files of a snapshot: warc, pages; wet, their plain text")
 
 
 def _tool_module(name: str) -> tuple[ModuleType, str]:
     """The module of a tool and the word that its functions are named by."""
-    package, word = name.split()
+    package, word = name.split()[0], name.split()[-1]
     return importlib.import_module(f"{TOOL_PACKAGES.get(package, package)}.commands"), word
 
 
@@ -155,18 +157,11 @@ def _add_stage_options(command: argparse.ArgumentParser, name: str) -> None:
         help_text = "index of earlier runs: dedup removes what it holds, and adds what stays"
         command.add_argument("--against", metavar="INDEX", help=help_text)
     if name not in ("train", "report"):
-        command.add_argument("--limit", type=_positive, metavar="N", help="read only the first N pages or documents")
+        command.add_argument("--limit", type=positive, metavar="N", help="read only the first N pages or documents")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a value, such as filter.alpha=9")
-    command.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)")
+    command.add_argument("--workers", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)")
     command.add_argument("--dry-run", action="store_true", help="check recipe and inputs, say what would be done, write nothing")
     command.add_argument("--quiet", action="store_true", help="no progress on stderr")
-
-
-def _positive(text: str) -> int:
-    value = int(text) if text.isdecimal() else 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no positive whole number")
-    return value
 
 
 # --- stages -----------------------------------------------------------------------------------------
@@ -242,7 +237,7 @@ def _run_one(
     if name == "crawl":
         from curation.crawl import run_crawl
 
-        yield run_crawl(recipe.crawl, recipe.inputs, context, options.limit, recipe.seed, _judge_of_pages(recipe))
+        yield run_crawl(recipe.crawl, recipe.inputs, context, options.limit, recipe.seed, _judge_of_pages(recipe), recipe.links)
     elif name == "train":
         from trainer.run import run_train
 

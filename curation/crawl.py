@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,24 +19,21 @@ from curation import language, storage
 from curation.cascade import PageJudge
 from curation.crawl_inputs import find_sources, record_path
 from curation.crawl_page import PageContext
+from curation.crawl_preparing import PreparedCrawl, prepare_crawl
 from curation.crawl_segment import SegmentTask, crawl_segment
 from curation.engine.local import NOT_YET, LocalEngine
 from curation.errors import InputError, PipelineError
 from curation.extraction import draft
 from curation.extraction.extractor import EXTRACTORS
-from curation.finished import committed_manifests, prepared_file
+from curation.finished import committed_manifests
 from curation.ids import SeenIds
 from curation.intake import Arrival, Intake
 from curation.parts import Part, StageParts, WorkItem
-from curation.preparing import commit_prepared
 from curation.recipe import CrawlSettings
+from curation.recipe_links import LinksSettings
 from curation.runner import RunContext, StageResult, library_versions, make_parts
-from curation.selection import FILE as ADDRESSES_FILE
-from curation.selection import prepare_selection
-from curation.shards import ManifestFile, canonical_json, fingerprint_of
 from curation.sources.commoncrawl import Source
 from curation.sources.plan import MAX_SEGMENTS, FilePlan, limit_segments, plan_file
-from curation.sources.reddit import select_links
 from curation.sources.web import Client
 
 STAGE = "crawl"
@@ -59,10 +56,12 @@ def run_crawl(
     limit: int | None = None,
     seed: int = 0,
     judge: PageJudge | None = None,
+    links: LinksSettings | None = None,
 ) -> StageResult:
     """Crawl files into documents. ``limit``: page records to read, in the order of the inputs. ``seed``: of a sample of files.
 
-    ``judge``: tells what the filter would remove, where the recipe has a cascade.
+    ``judge``: tells what the filter would remove, where the recipe has a cascade. ``links``: rules for dumps among ``crawl.links``
+    (None: all defaults).
 
     Raises:
         UsageError: the recipe asks for something that cannot be.
@@ -74,7 +73,7 @@ def run_crawl(
     sources = find_sources(paths, settings, seed, client)
     if not sources:
         raise InputError("no input files; name WARC, WET or ARC files")
-    prepared = _prepare(settings, judge, context)
+    prepared = prepare_crawl(settings, links or LinksSettings(), judge, context)
     values = {
         "settings": settings.model_dump(mode="json", exclude=UNFINGERPRINTED),
         "libraries": library_versions(_libraries(settings)),
@@ -104,7 +103,7 @@ def _libraries(settings: CrawlSettings) -> tuple[str, ...]:
 class _Cutter:
     """Makes work items of plans, in the order of the inputs, and remembers what the next ones depend on: ids and the limit."""
 
-    def __init__(self, parts: StageParts, settings: CrawlSettings, prepared: _PreparedCrawl, limit: int | None) -> None:
+    def __init__(self, parts: StageParts, settings: CrawlSettings, prepared: PreparedCrawl, limit: int | None) -> None:
         self.parts = parts
         self.limit = limit
         self._settings = settings
@@ -228,45 +227,6 @@ def _failure(source: Source, error: str) -> dict[str, str]:
 
 
 # --- what else is done once a run -------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _PreparedCrawl:
-    """What was committed for the workers: the path of the links, path and sha256 of the tables of addresses, and all files."""
-
-    links: str | None
-    addresses: tuple[str, str] | None
-    judge: PageJudge | None
-    files: list[dict[str, Any]]
-
-
-def _prepare(settings: CrawlSettings, judge: PageJudge | None, context: RunContext) -> _PreparedCrawl:
-    """Read what the recipe selects pages by, and commit it."""
-    storage.remove(prepared_file(context.folder, STAGE))
-    files: list[ManifestFile] = []
-    values: dict[str, Any] = {}
-    links = addresses = None
-    if settings.links:
-        found = select_links(settings.links, settings.min_karma)
-        context.progress.say(f"{STAGE}: {len(found.karma)} shared pages in {found.counts.total()} submissions")
-        content = canonical_json({"karma": found.karma, "rows": found.counts})
-        links = _commit(context, "links.json", content, len(found.karma), files)
-    if settings.select.names_addresses:
-        selection = prepare_selection(settings.select)
-        context.progress.say(f"{STAGE}: {selection.entries:,} domains and addresses to select by")
-        values["lists"] = selection.lists
-        addresses = (_commit(context, ADDRESSES_FILE, selection.content, selection.entries, files), files[-1].sha256)
-    listed = [asdict(file) for file in files]
-    if files:
-        commit_prepared(context.folder, STAGE, fingerprint_of({"files": listed, **values}), values, files)
-    return _PreparedCrawl(links, addresses, judge, [*listed, *values.get("lists", [])])
-
-
-def _commit(context: RunContext, name: str, content: bytes, rows: int, files: list[ManifestFile]) -> str:
-    """Commit a prepared file and note it in ``files``; returns its path."""
-    stored = storage.commit_bytes(storage.join(context.folder, f"{STAGE}/prepared/{name}"), content)
-    files.append(ManifestFile(f"{STAGE}/prepared/{name}", rows, stored.bytes, stored.sha256))
-    return stored.path
 
 
 def _truncated_inputs(context: RunContext) -> list[dict[str, str]]:

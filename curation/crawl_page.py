@@ -7,14 +7,12 @@ page ends it. ``why_no_page`` comes before: records that are no pages are only c
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
-from curation import storage
 from curation.cascade import PageJudge, why_unreachable
 from curation.extraction.draft import PageDraft
 from curation.extraction.extractor import PageRefusal
@@ -23,11 +21,11 @@ from curation.extraction.page import PageRequest, PageText
 from curation.ids import hash_id, names_a_piece
 from curation.language import Language, load_identifier, why_not_wanted
 from curation.ledger import Action, Reason, ledger_row
+from curation.links.shared_pages import Match, SharedPages
 from curation.recipe import CrawlSettings
 from curation.selection import why_not_selected
 from curation.sources.http import declared_charset, media_type
 from curation.sources.plan import PAGE_TYPES, bare_id
-from curation.sources.reddit import Links
 from curation.sources.warc import DAMAGED, REPAIRED, Record
 
 PAGE_MEDIA_TYPES = {"text/html": True, "application/xhtml+xml": True, "text/plain": False}  # whether it is HTML
@@ -39,7 +37,7 @@ _ARC_DATE = re.compile(r"\d{14}", re.ASCII)
 
 @dataclass(frozen=True)
 class PageContext:
-    """What is the same for all pages of a file: the recipe, ids that stand twice in the input, the committed links (path).
+    """What is the same for all pages of a file: the recipe, ids that stand twice in the input, the committed links (folder).
 
     ``addresses``: path and sha256 of the committed tables of domains and addresses, if the recipe selects by such.
     ``judge``: tells of drafts what the filter will say of texts, if the recipe has a cascade.
@@ -149,7 +147,7 @@ class _Page:
 
 def judge_page(record: Record, context: PageContext, guard: Guard) -> Fate:
     """What becomes of one page record; ``guard`` runs ``extract_page``."""
-    page = _Page(record, context, document_id_of(record, context), _karma(record.target_uri, context.links))
+    page = _Page(record, context, document_id_of(record, context), _karma(record.target_uri, context))
     refusal = _refuse_unread(page)
     if refusal is not None:
         return Fate(row=refusal)
@@ -169,13 +167,13 @@ def judge_page(record: Record, context: PageContext, guard: Guard) -> Fate:
     return Fate(_document(page, text, language), _changed(page, text), text.page_characters)
 
 
-def _karma(url: str | None, links: str | None) -> int | None:
-    return _load_links(links).karma_of(url) if links and url else None
+def _karma(url: str | None, context: PageContext) -> int | None:
+    return _load_links(context.links, context.settings.links_match).karma_of(url) if context.links and url else None
 
 
 @lru_cache(maxsize=1)
-def _load_links(path: str) -> Links:
-    return Links(karma=json.loads(storage.read_bytes(path))["karma"])
+def _load_links(folder: str, match: Match) -> SharedPages:
+    return SharedPages.open(folder, match)
 
 
 def _refuse_unread(page: _Page) -> dict[str, str] | None:
@@ -189,7 +187,7 @@ def _refuse_unread(page: _Page) -> dict[str, str] | None:
     if unselected is not None:
         return page.row(Action.REMOVED, unselected[0], **unselected[1])
     if page.karma is None and settings.links and settings.links_action == "select":
-        return page.row(Action.REMOVED, Reason.NOT_SHARED, min_karma=settings.min_karma)
+        return page.row(Action.REMOVED, Reason.NOT_SHARED)
     return None
 
 

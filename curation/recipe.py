@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from curation.recipe_links import LinksSettings
 from curation.recipe_rules import PersonalDataKind, RuleSettings
 from curation.recipe_train import TrainSettings
 from curation.section import Section
@@ -138,9 +139,9 @@ class CrawlSettings(Section):
     languages: list[str] = Field([], description="languages whose texts are kept, ISO 639 codes such as en; []: all")
     language_model: str | None = Field(None, description="fastText model that tells languages, such as lid.176.bin; null: the embedded one")
     min_language_score: float = Field(0.0, ge=0, le=1, description="lowest probability of its language with which a text is kept")
-    links: list[str] = Field([], description="Reddit submission dumps (ndjson; .zst, .xz, .bz2, .gz); pages that they link to are webtext")
+    links: list[str] = Field([], description="tables of `links`, or Reddit submission dumps; pages that they link to are webtext")
+    links_match: Literal["url", "domain"] = Field("url", description="url: pages that are linked; domain: all pages of domains that are")
     links_action: Literal["label", "select"] = Field("label", description="label: linked pages are webtext; select: others are removed")
-    min_karma: int = Field(3, description="lowest score of a submission that counts as shared (GPT-2, section 2.1)")
     limits: CrawlLimits = Field(CrawlLimits(), description="budgets of one record and one page")
     max_quarantine_share: float = Field(0.05, ge=0, le=1, description="share of page records in quarantine above which the stage fails")
 
@@ -266,6 +267,7 @@ class Recipe(Section):
 
     inputs: list[str] = Field([], description="files to crawl, where the command line names none")
     seed: int = Field(0, ge=0, lt=1 << 63, description="seed of every draw, sample and shuffle")
+    links: LinksSettings = LinksSettings()
     crawl: CrawlSettings = CrawlSettings()
     filter: FilterSettings = FilterSettings()
     dedup: DedupSettings = DedupSettings()

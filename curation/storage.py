@@ -15,6 +15,7 @@ import io
 import os
 import shutil
 import stat
+import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -98,12 +99,39 @@ def commit_bytes(path: str, content: bytes | memoryview) -> StoredFile:
 
 
 def _commit_local(target: Path, content: bytes | memoryview) -> None:
+    with _replaced(target) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextlib.contextmanager
+def committed_file(path: str) -> Iterator[Path]:
+    """A local path to write a file of any size to; it is committed at the end, and nothing is left behind after an error.
+
+    Raises:
+        PipelineError: the disk is full or the place cannot be written to.
+    """
+    try:
+        if not is_remote(path):
+            with _replaced(local_path(path)) as temporary:
+                yield temporary
+            return
+        with tempfile.TemporaryDirectory(prefix="crawl2gpt-") as folder:
+            temporary = Path(folder, "file")
+            yield temporary
+            with _remote(path) as (filesystem, name):
+                filesystem.put_file(str(temporary), name)
+    except OSError as error:
+        raise PipelineError(f"cannot write {path}: {error.strerror or error}; free space or choose another place") from error
+
+
+@contextlib.contextmanager
+def _replaced(target: Path) -> Iterator[Path]:
+    """A temporary path beside the target, which takes its name at the end, durably."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}{TEMPORARY_MARK}{uuid.uuid4().hex}")
     try:
-        with open(temporary, "wb") as stream:
-            stream.write(content)
-            stream.flush()
+        yield temporary
+        with open(temporary, "rb") as stream:
             os.fsync(stream.fileno())
         os.replace(temporary, target)
     except BaseException:

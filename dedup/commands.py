@@ -6,13 +6,15 @@ import argparse
 import contextlib
 from collections.abc import Iterator
 
+from curation.options import positive
+
 SHOWN_CLUSTERS = 20
 
 
 def add_clusters_arguments(command: argparse.ArgumentParser) -> None:
     """Options of ``dedup clusters``."""
     command.add_argument("--run", metavar="RUN", required=True, help="folder of the run, or an fsspec URL")
-    command.add_argument("--limit", type=_positive, default=SHOWN_CLUSTERS, metavar="N", help=f"how many (default: {SHOWN_CLUSTERS})")
+    command.add_argument("--limit", type=positive, default=SHOWN_CLUSTERS, metavar="N", help=f"how many (default: {SHOWN_CLUSTERS})")
 
 
 def clusters(options: argparse.Namespace) -> int:
@@ -53,10 +55,3 @@ def index_lock(index: str) -> Iterator[None]:
     with run_lock(index):
         storage.remove_temporary_files(index)
         yield
-
-
-def _positive(text: str) -> int:
-    value = int(text) if text.isdecimal() else 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no positive whole number")
-    return value

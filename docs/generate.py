@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from cli import COMMANDS, build_parser
+from cli import COMMANDS, TOOLS, build_parser
 from curation.ledger import Reason
 from curation.recipe import Recipe
 
@@ -84,7 +84,7 @@ def commands_page() -> str:
     parser = build_parser()
     subparsers = next(action for action in parser._actions if hasattr(action, "choices") and action.choices)
     lines = ["# Commands", "", "`python cli.py COMMAND`, or `crawl2gpt COMMAND` where the package is installed.", ""]
-    for name in COMMANDS:
+    for name in (*COMMANDS, *TOOLS):
         command = subparsers.choices[name]  # type: ignore[index, call-overload]
         lines += [f"## {name}", "", f"{command.description}", "", "| argument | meaning |", "|---|---|"]
         for action in command._actions:

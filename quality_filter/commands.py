@@ -7,6 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from curation.options import positive
+
 if TYPE_CHECKING:
     from curation.recipe import Recipe
 
@@ -19,8 +21,8 @@ def add_train_arguments(command: argparse.ArgumentParser) -> None:
     help_text = f"raw documents: {FILES}, or RUN/crawl"
     command.add_argument("--negatives", nargs="+", action="extend", required=True, metavar="PATH", help=help_text)
     command.add_argument("--output", metavar="FOLDER", required=True, help="where the model and its card go")
-    command.add_argument("--limit", type=_positive, metavar="N", help="read only the first N pages or documents of each class")
-    command.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)")
+    command.add_argument("--limit", type=positive, metavar="N", help="read only the first N pages or documents of each class")
+    command.add_argument("--workers", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)")
     command.add_argument("--quiet", action="store_true", help="no progress on stderr")
     _add_recipe_arguments(command)
 
@@ -76,10 +78,3 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 
     own = storage.join(options.run, "recipe.yaml") if getattr(options, "run", None) else None
     return load_recipe(options.recipe or (own if own and storage.exists(own) else None), options.set)
-
-
-def _positive(text: str) -> int:
-    value = int(text) if text.isdecimal() else 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no positive whole number")
-    return value

@@ -6,8 +6,11 @@ have the same key, ``example.com/~user?id=1``.
 
 from __future__ import annotations
 
+import functools
 import re
 
+CACHED_AUTHORITIES = 1 << 16  # hosts whose canonical form is remembered; links share a few hosts
+IGNORED_BY_BROWSERS = re.compile(r"[\t\r\n]")  # anywhere in an address (WHATWG URL, 4.4)
 WEB_ADDRESS = re.compile(r"https?://([^/?#\\]*)([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
 HOST_AND_PORT = re.compile(r"(?:.*@)?(\[[0-9a-f:.]+\]|[^:\[\]@]+)(?::(\d{0,5}))?")
 HOST_LABELS = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")  # RFC 1123, and the underscore that is seen in the wild
@@ -15,11 +18,15 @@ MAX_PORT = 65535
 DEFAULT_PORTS = frozenset({80, 443})
 UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")  # RFC 3986, section 2.3
 ESCAPE = re.compile(rb"%[0-9A-Fa-f]{2}|%|[^!-~]")
+NEEDS_ESCAPING = re.compile(r"%|[^!-~]")
 
 # Parameters that campaign and click tracking adds to an address and that choose no other page; our choice.
 TRACKING_PREFIX = "utm_"
 TRACKING_PARAMETERS = frozenset(
-    ["fbclid", "gclid", "gclsrc", "dclid", "msclkid", "yclid", "igshid", "mc_cid", "mc_eid", "_hsenc", "_hsmi", "mkt_tok", "wt.mc_id"]
+    [
+        *("fbclid", "gclid", "gclsrc", "gbraid", "wbraid", "dclid", "msclkid", "yclid", "twclid", "ttclid", "igsh", "igshid", "_ga", "_gl"),
+        *("mc_cid", "mc_eid", "_hsenc", "_hsmi", "mkt_tok", "wt.mc_id"),
+    ]
 )
 
 
@@ -31,14 +38,16 @@ def canonical_key(url: str) -> str | None:
     are normalised as RFC 3986, section 6.2.2 has it. Path and parameters keep case and order, since
     servers tell them apart. ``canonical_key("http://" + key) == key``.
     """
-    match = WEB_ADDRESS.match(re.sub(r"[\t\r\n]", "", url).strip())  # as browsers do (WHATWG URL, 4.4)
+    match = WEB_ADDRESS.match(IGNORED_BY_BROWSERS.sub("", url).strip())
     if not match:
         return None
     authority, path, query = match.groups(default="")
     host = _canonical_host(authority)
-    if host is None or not _is_text(path + query):
+    if host is None or not is_text(path + query):
         return None
     path = _normalise_escapes(path) or "/"
+    if not query:
+        return host + path
     parameters = [part for part in _normalise_escapes(query).split("&") if part and not _is_tracking(part)]
     return host + path + ("?" + "&".join(parameters) if parameters else "")
 
@@ -59,6 +68,7 @@ def host_is_below(host: str, domains: frozenset[str]) -> bool:
     return any(".".join(labels[start:]) in domains for start in range(len(labels)))
 
 
+@functools.lru_cache(CACHED_AUTHORITIES)
 def _canonical_host(authority: str) -> str | None:
     match = HOST_AND_PORT.fullmatch(authority.lower())
     if not match:
@@ -78,8 +88,10 @@ def _canonical_host(authority: str) -> str | None:
     return host if port in DEFAULT_PORTS else f"{host}:{port}"
 
 
-def _is_text(value: str) -> bool:
+def is_text(value: str) -> bool:
     """Whether a string can be written as UTF-8; JSON may spell lone surrogates."""
+    if value.isascii():
+        return True
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -88,7 +100,7 @@ def _is_text(value: str) -> bool:
 
 
 def _normalise_escapes(value: str) -> str:
-    return ESCAPE.sub(_escape, value.encode()).decode("ascii")
+    return ESCAPE.sub(_escape, value.encode()).decode("ascii") if NEEDS_ESCAPING.search(value) else value
 
 
 def _escape(match: re.Match[bytes]) -> bytes:

@@ -315,7 +315,7 @@ def test_links_select_pages(tmp_path: Path) -> None:
     assert [document["text"] for document in table(tmp_path, "documents")] == ["shared"]
     assert dict(result.counts.removed) == {"not_shared": 1}
     (row,) = table(tmp_path, "ledger")
-    assert (row["id"], json.loads(row["detail"])["min_karma"]) == (bare(2), 3)
+    assert (row["id"], row["reason"]) == (bare(2), "not_shared")
 
 
 # --- dates and dumps ------------------------------------------------------------------------------

@@ -1,0 +1,156 @@
+"""One submission → what becomes of it: the link that it shares, or the first reason that holds against it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from curation.links.blocklists import HostLists, read_extensions, read_subreddits
+from curation.links.submissions import Submission
+from curation.recipe_links import LinksSettings
+from curation.sources.urls import canonical_key, is_text, path_of
+
+DELETED_TEXTS = frozenset(["[deleted]", "[removed]", "[deleted by user]"])  # what Reddit puts in the place of a title or an address
+MAX_SCORE = (1 << 31) - 1  # so that the sum of all of Reddit's submissions fits 64 bits
+MAX_SECONDS = 1 << 35  # of an instant since 1970: the year 3058; Python's calendar ends in 9999
+
+
+class RowFate(StrEnum):
+    """What became of a row; the first that holds, in this order."""
+
+    UNREADABLE_ROW = "unreadable_row"  # no JSON object, or over ``MAX_ROW_BYTES``
+    SELF_POST = "self_post"
+    OVER_18 = "over_18"
+    NO_URL = "no_url"  # absent or empty
+    DELETED = "deleted"
+    NO_SCORE = "no_score"  # absent, or no whole number of 32 bits
+    LOW_SCORE = "low_score"  # with karma rule "any": below the least score
+    BLOCKED_SUBREDDIT = "blocked_subreddit"
+    OTHER_DATE = "other_date"  # outside the days asked for, or without a date where days are asked for
+    ODD_URL = "odd_url"  # no address of a web page
+    WIKIPEDIA = "wikipedia"
+    BLOCKED_DOMAIN = "blocked_domain"
+    BLOCKED_EXTENSION = "blocked_extension"
+    REPEATED_SUBMISSION = "repeated_submission"  # its id was there before with the same link, as in dumps that overlap
+    LOW_KARMA = "low_karma"  # with karma rules "sum" and "max": the link as a whole is below the least karma
+    SELECTED = "selected"
+
+
+@dataclass(frozen=True)
+class SharedLink:
+    """What a selected row says of a link. ``key``: canonical; ``created``: seconds since 1970, None if unknown."""
+
+    key: str
+    url: str
+    score: int
+    subreddit: str | None
+    created: int | None
+    id: str | None
+
+
+class Judge:
+    """The rules of a recipe, with the lists that they name."""
+
+    def __init__(self, settings: LinksSettings) -> None:
+        """Read the lists.
+
+        Raises:
+            InputError: a list cannot be read, or is empty.
+        """
+        self._settings = settings
+        self._min_score = settings.min_karma if settings.karma == "any" else -MAX_SCORE
+        self._subreddits = read_subreddits(settings.blocked_subreddits)
+        self._wikipedia = HostLists([] if settings.wikipedia else ["wikipedia"])
+        self._domains = HostLists(settings.blocked_domains)
+        self._extensions = read_extensions(settings.blocked_extensions)
+        self._has_days = settings.first_day is not None or settings.last_day is not None
+        self._first_second = _midnight(settings.first_day) if settings.first_day else 0
+        self._end_second = _midnight(settings.last_day, days_later=1) if settings.last_day else MAX_SECONDS
+
+    def judge(self, row: Submission | None) -> RowFate | SharedLink:
+        """The reason against a row, or what it says of the link that it shares."""
+        settings = self._settings
+        if row is None:
+            return RowFate.UNREADABLE_ROW
+        if not settings.self_posts and _is_true(row.is_self):
+            return RowFate.SELF_POST
+        if not settings.over_18 and _is_true(row.over_18):
+            return RowFate.OVER_18
+        url = row.url.strip() if isinstance(row.url, str) else ""
+        if not url:
+            return RowFate.NO_URL
+        if url in DELETED_TEXTS or (not settings.deleted and _is_deleted(row)):
+            return RowFate.DELETED
+        score = whole_number(row.score)
+        if score is None or abs(score) > MAX_SCORE:
+            return RowFate.NO_SCORE
+        if score < self._min_score:
+            return RowFate.LOW_SCORE
+        subreddit = row.subreddit if isinstance(row.subreddit, str) and row.subreddit.isascii() and row.subreddit else None
+        if subreddit and subreddit.lower() in self._subreddits:
+            return RowFate.BLOCKED_SUBREDDIT
+        created = whole_number(row.created_utc)
+        if created is not None and not 0 < created < MAX_SECONDS:
+            created = None
+        if self._has_days and (created is None or not self._first_second <= created < self._end_second):
+            return RowFate.OTHER_DATE
+        url = _unescape(url).partition("#")[0]
+        key = canonical_key(url) if is_text(url) else None
+        if key is None:
+            return RowFate.ODD_URL
+        reason = self._why_blocked(key)
+        identifier = row.id if isinstance(row.id, str) and row.id.isascii() and row.id else None
+        return reason or SharedLink(key, url, score, subreddit, created, identifier)
+
+    def _why_blocked(self, key: str) -> RowFate | None:
+        if self._wikipedia.block(key):
+            return RowFate.WIKIPEDIA
+        if self._domains.block(key):
+            return RowFate.BLOCKED_DOMAIN
+        if self._extensions and path_of(key).lower().endswith(self._extensions):
+            return RowFate.BLOCKED_EXTENSION
+        return None
+
+
+def _midnight(day: str, days_later: int = 0) -> int:
+    """Seconds from 1970 to the beginning of a day in UTC."""
+    beginning = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
+    return int((beginning - datetime.fromtimestamp(0, UTC) + timedelta(days=days_later)).total_seconds())
+
+
+def _is_deleted(row: Submission) -> bool:
+    """Whether a submission was taken back. That its author's account is gone says nothing of the link."""
+    title = row.title
+    return bool(isinstance(title, str) and title.strip() in DELETED_TEXTS) or isinstance(row.removed_by_category, str)
+
+
+def _is_true(value: Any) -> bool:
+    """Flags are booleans in Pushshift's files and strings or numbers in files made from tables."""
+    return value is True or value == 1 or (isinstance(value, str) and value.strip().lower() in ("true", "1"))
+
+
+def _unescape(url: str) -> str:
+    """The address behind the five entities that Reddit's interface escapes.
+
+    Not ``html.unescape``: that reads ``&copy=1`` and ``&lang=de`` as characters without semicolon.
+    """
+    if "&" not in url:
+        return url
+    for entity, character in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&#39;", "'"), ("&amp;", "&")):
+        url = url.replace(entity, character)
+    return url
+
+
+def whole_number(value: Any) -> int | None:
+    """An integer; scores and dates come as 12, "12" or 12.0."""
+    if type(value) is int:
+        return value
+    if isinstance(value, bool) or not isinstance(value, (float, str)):
+        return None
+    try:
+        number = int(value)
+    except (ValueError, OverflowError):  # "many", NaN, infinity
+        return None
+    return number if not isinstance(value, float) or number == value else None

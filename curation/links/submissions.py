@@ -1,0 +1,82 @@
+"""Reddit's submission dumps → their rows, streamed: Pushshift's monthly files (``RS_2015-01.zst``, ``.xz``, ``.bz2``, ``.gz`` or plain).
+
+One JSON object a line, of which only the fields of ``Submission`` are decoded. Lines are cut from bytes, so that no character
+can straddle the edge of a block.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import IO, Any
+
+import msgspec
+
+from curation import storage
+from curation.sources.compressed import open_decompressed
+
+READ_BYTES = 1 << 20
+MAX_ROW_BYTES = 16 << 20  # our choice; a submission's text ends at 40,000 characters
+
+
+class Submission(msgspec.Struct, gc=False):
+    """The fields of a row that decide about its link, of whatever type they are; None where absent."""
+
+    id: Any = None
+    url: Any = None
+    score: Any = None
+    is_self: Any = None
+    over_18: Any = None
+    subreddit: Any = None
+    created_utc: Any = None
+    title: Any = None
+    removed_by_category: Any = None
+
+
+_DECODER = msgspec.json.Decoder(Submission)
+
+
+def read_submissions(path: str) -> Iterator[list[Submission | None]]:
+    """The rows of a dump, some thousand at a time; None stands for a row that is no JSON object. Blank lines are no rows.
+
+    Raises:
+        InputError: the file is missing, cut short, or cannot be decompressed.
+    """
+    with storage.open_binary(path) as stream, open_decompressed(stream, path) as content:
+        for lines in _lines(content):
+            yield [row for row in map(_decode, lines) if row is not _BLANK]
+
+
+def _lines(content: IO[bytes]) -> Iterator[list[bytes]]:
+    """The lines of a stream, as many at a time as a read gives; of one over ``MAX_ROW_BYTES`` only that there was one."""
+    rest, too_long = b"", False
+    while block := content.read(READ_BYTES):
+        lines = block.split(b"\n")
+        lines[0] = rest + lines[0]
+        rest = lines.pop()
+        if lines and (too_long or len(lines[0]) > MAX_ROW_BYTES):
+            lines[0], too_long = _TOO_LONG, False
+        if too_long or len(rest) > MAX_ROW_BYTES:
+            rest, too_long = b"", True
+        yield lines
+    yield [_TOO_LONG] if too_long else [rest] if rest else []
+
+
+_TOO_LONG = b"["  # no JSON, so it counts as unreadable
+_BLANK = Submission()
+
+
+def _decode(line: bytes) -> Submission | None:
+    try:
+        return _DECODER.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _decode_odd(line) if line.strip() else _BLANK
+
+
+def _decode_odd(line: bytes) -> Submission | None:
+    """What Python's own reader makes of a row: it takes lone surrogates and NaN. A broken character in a title must not cost the link."""
+    try:
+        row = json.loads(line.decode("utf-8", errors="replace"))
+    except (ValueError, RecursionError):
+        return None
+    return Submission(**{name: row.get(name) for name in Submission.__struct_fields__}) if isinstance(row, dict) else None

@@ -1,0 +1,47 @@
+"""The table of links as files: written from its parts, checked when it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curation import storage
+from curation.errors import InputError
+from curation.links.gathering import ROW_GROUP_ROWS
+
+COMPRESSION_LEVEL = 3
+NEEDED = {"url": pl.String, "key": pl.String, "karma": pl.Int64}
+
+
+def commit_table(parts: Sequence[Path], target: str) -> None:
+    """Commit the parts of a table, one behind the other, as one Parquet file; memory does not grow with them.
+
+    Raises:
+        PipelineError: the disk is full, or the place cannot be written to.
+    """
+    with storage.committed_file(target) as path:
+        pl.scan_parquet(list(parts)).sink_parquet(
+            path, compression="zstd", compression_level=COMPRESSION_LEVEL, row_group_size=ROW_GROUP_ROWS, maintain_order=True
+        )
+
+
+def scan_links(path: str) -> pl.LazyFrame:
+    """The rows of a table that ``links`` wrote, or of any Parquet file with ``url``, ``key`` and ``karma``.
+
+    Raises:
+        InputError: there is no such file, or it is no table of links.
+    """
+    if not storage.exists(path):
+        raise InputError(f"no such file: {path}; make it with `links DUMP... --output {path}`")
+    try:
+        frame = pl.scan_parquet(path)
+        columns: dict[str, Any] = dict(frame.collect_schema())
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{path} is no Parquet file ({str(error).splitlines()[0]}); give a table that `links` wrote") from error
+    wrong = [name for name, dtype in NEEDED.items() if columns.get(name) != dtype]
+    if wrong:
+        raise InputError(f"{path} is no table of links: it has no column {', '.join(wrong)}; give a table that `links` wrote")
+    return frame
