@@ -11,6 +11,7 @@ import io
 import json
 import zipfile
 from dataclasses import dataclass
+from typing import IO
 
 import numpy as np
 
@@ -98,6 +99,13 @@ class OverlapIndex:
 
 
 def index_to_bytes(index: OverlapIndex) -> bytes:
+    """What ``write_index`` writes."""
+    stream = io.BytesIO()
+    write_index(index, stream)
+    return stream.getvalue()
+
+
+def write_index(index: OverlapIndex, stream: IO[bytes]) -> None:
     """The index as an uncompressed .npz file; equal indexes give equal bytes."""
     arrays: dict[str, np.ndarray] = {
         "header": np.frombuffer(
@@ -119,13 +127,11 @@ def index_to_bytes(index: OverlapIndex) -> bytes:
         for table in tables:
             name = f"{kind}{table.words}"
             arrays |= {f"{name}.keys": table.keys, f"{name}.offsets": table.offsets, f"{name}.items": table.items}
-    stream = io.BytesIO()
     np.savez(stream, allow_pickle=False, **arrays)
-    return stream.getvalue()
 
 
 def read_index(path: str) -> OverlapIndex:
-    """The index in a file that holds what ``index_to_bytes`` made; array by array, so that memory holds it once.
+    """The index in a file of ``write_index``; array by array, so that memory holds it once.
 
     Raises:
         InputError: there is no such file.

@@ -6,7 +6,7 @@ what stays are the n-grams, each with its items once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -72,13 +72,12 @@ def build_index(
     )
 
 
-def make_table(words: int, parts: Iterable[tuple[KeyArray, IntArray]]) -> NgramTable:
-    """Table of (key, item) pairs, which may repeat."""
-    pairs = list(parts)
-    keys, items = _unique_pairs(
-        np.concatenate([np.zeros(0, np.uint64), *(part for part, _ in pairs)]),
-        np.concatenate([np.zeros(0, np.int32), *(part for _, part in pairs)]),
-    )
+def make_table(words: int, parts: list[tuple[KeyArray, IntArray]]) -> NgramTable:
+    """Table of (key, item) pairs, which may repeat; ``parts`` is emptied, so that memory does not hold them twice."""
+    keys = np.concatenate([np.zeros(0, np.uint64), *(part for part, _ in parts)])
+    items = np.concatenate([np.zeros(0, np.int32), *(part for _, part in parts)])
+    parts.clear()
+    keys, items = _unique_pairs(keys, items)
     first = np.flatnonzero(_changes(keys))
     return NgramTable(words, keys[first], np.append(first, len(keys)), items)
 
@@ -132,8 +131,9 @@ class _Passages:
         self.words, self.bounds = _words_of([text for passages in texts for text in passages])
         self.lengths = np.diff(self.bounds)  # words of each passage
         self.counts = np.array([len(passages) for passages in texts])  # passages of each item
-        self.item_of_passage = np.repeat(np.arange(len(texts), dtype=np.int32), self.counts)
         self.first_item = first_item
+        self.item_of_passage = np.repeat(np.arange(first_item, first_item + len(texts), dtype=np.int32), self.counts)
+        self._found: dict[int, tuple[KeyArray, IntArray]] = {}  # removal and report often look for the same
 
     def max_lengths(self) -> IntArray:
         """Words of the longest passage of each item."""
@@ -141,25 +141,27 @@ class _Passages:
 
     def add_ngrams(self, pairs: _Pairs, words: int, shortest: int) -> None:
         """Add every n-gram of ``words`` words, and of items that have none the whole passages of ``shortest`` words or more."""
-        found = np.zeros(len(self.counts), np.bool_)
         keys, items = self._ngrams(words)
-        found[items] = True
-        pairs.setdefault(words, []).append((keys, items + np.int32(self.first_item)))
+        pairs.setdefault(words, []).append((keys, items))
+        without = np.ones(len(self.counts), np.bool_)
+        without[items - self.first_item] = False
         for length in range(shortest, words):
-            keys, items = self._whole(length, ~found)
+            keys, items = self._whole(length, np.repeat(without, self.counts))
             if len(keys):
-                pairs.setdefault(length, []).append((keys, items + np.int32(self.first_item)))
+                pairs.setdefault(length, []).append((keys, items))
 
     def _ngrams(self, words: int) -> tuple[KeyArray, IntArray]:
         """(key, item) of every n-gram that lies within one passage, each pair once."""
-        keys = ngram_keys(self.words, words)
-        passage = np.repeat(np.arange(len(self.lengths)), self.lengths)[: len(keys)]
-        inside = np.arange(len(keys)) + words <= self.bounds[passage + 1]
-        return _unique_pairs(keys[inside], self.item_of_passage[passage[inside]])
+        if words not in self._found:
+            keys = ngram_keys(self.words, words)
+            passage = np.repeat(np.arange(len(self.lengths)), self.lengths)[: len(keys)]
+            inside = np.arange(len(keys)) + words <= self.bounds[passage + 1]
+            self._found[words] = _unique_pairs(keys[inside], self.item_of_passage[passage[inside]])
+        return self._found[words]
 
     def _whole(self, words: int, wanted: BoolArray) -> tuple[KeyArray, IntArray]:
-        """(key, item) of the passages of exactly that many words, of the wanted items."""
-        chosen = np.flatnonzero((self.lengths == words) & wanted[self.item_of_passage])
+        """(key, item) of the wanted passages of exactly that many words."""
+        chosen = np.flatnonzero((self.lengths == words) & wanted)
         return ngram_keys(self.words, words)[self.bounds[chosen]], self.item_of_passage[chosen]
 
 
@@ -167,6 +169,7 @@ def _unique_pairs(keys: KeyArray, items: IntArray) -> tuple[KeyArray, IntArray]:
     """The pairs sorted by key, then item, each once."""
     order = np.lexsort((items, keys))
     keys, items = keys[order], items[order]
+    del order  # as large as the keys
     first = _changes(keys) | _changes(items)
     return keys[first], items[first]
 

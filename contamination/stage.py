@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from contamination.benchmarks import Benchmark, read_benchmark
-from contamination.index import OverlapIndex, index_to_bytes
+from contamination.index import OverlapIndex, index_to_bytes, write_index
 from contamination.indexing import build_index
 from contamination.overlap import CorpusOverlap, load_index, measure_shard
 from contamination.page import render_page
@@ -63,7 +63,7 @@ class DecontaminateStage:
         overlap = CorpusOverlap(index, settings.report_examples)
         if benchmarks:
             corpus.progress(f"{len(index.removal[0]):,} {rules.ngram_words}-grams of {len(benchmarks)} benchmarks")
-            stored = storage.commit_bytes(storage.join(corpus.scratch(), OVERLAP_INDEX), index_to_bytes(index))
+            stored = _write_scratch(index, storage.join(corpus.scratch(), OVERLAP_INDEX))
             measure = functools.partial(
                 measure_shard, index_path=stored.path, index_version=stored.sha256, max_examples=settings.report_examples
             )
@@ -89,6 +89,13 @@ class DecontaminateStage:
             return Outcome(documents)
         index = load_index(storage.join(prepared.folder, REMOVAL_INDEX), prepared.values["index_sha256"])
         return decontaminate(documents, index, self.settings, drop=action == DROP)
+
+
+def _write_scratch(index: OverlapIndex, path: str) -> storage.StoredFile:
+    """The index in a local file for the workers, array by array: it is as large as all its n-grams."""
+    with open(path, "wb") as stream:
+        write_index(index, stream)
+    return storage.hash_file(path)
 
 
 def _publish(corpus: Corpus, benchmarks: Sequence[Benchmark], overlap: CorpusOverlap, max_documents_per_ngram: int) -> None:
