@@ -20,8 +20,7 @@ from contamination.words import Words
 from curation import storage
 from curation.errors import IntegrityError
 
-FILTER_BITS_PER_KEY = 32  # 1 of 32 foreign n-grams gets past the bitmap to the search; 16 MiB for 4 million keys
-MIN_FILTER_LOG2_BITS = 6  # one 64-bit word
+FILTER_KEYS_PER_WORD = 4  # most, and half of it at least: 1 of 126 to 576 foreign n-grams gets past the filter to the search
 
 
 @dataclass(frozen=True)
@@ -42,13 +41,12 @@ class NgramTable:
 
     @property
     def filter_shift(self) -> int:
-        """How far a key is shifted to the right to become a bit number of the bitmap."""
-        log2_bits = max(MIN_FILTER_LOG2_BITS, (FILTER_BITS_PER_KEY * len(self.keys)).bit_length())
-        return 64 - log2_bits
+        """How far a key is shifted to the right to become the number of a filter word."""
+        return 64 - max(1, (len(self.keys) // FILTER_KEYS_PER_WORD).bit_length())
 
     @functools.cached_property
-    def filter_bits(self) -> KeyArray:
-        """Bitmap that tells most foreign n-grams apart without a search."""
+    def filter_words(self) -> KeyArray:
+        """Filter that tells most foreign n-grams apart without a search."""
         from contamination import kernels
 
         return np.asarray(kernels.build_filter(self.keys, self.filter_shift))
@@ -57,8 +55,17 @@ class NgramTable:
         """Where n-grams of the table occur in a text: (numbers of their first words, ascending; n-grams)."""
         from contamination import kernels
 
-        places, ngrams = kernels.find_keys(words.hashes, self.words, self.keys, self.filter_bits, self.filter_shift)
+        places, ngrams = kernels.find_keys(words.hashes, self.words, self.keys, self.filter_words, self.filter_shift)
         return places, ngrams
+
+    def find_among(self, other: NgramTable, positions: IntArray, ngrams: IntArray) -> tuple[IntArray, IntArray]:
+        """The same as ``find``, from what ``other`` found, a table of the same length that holds all n-grams of this one."""
+        if len(self.keys) == 0:
+            return positions[:0], ngrams[:0]
+        keys = other.keys[ngrams]
+        found = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        own = self.keys[found] == keys
+        return positions[own], found[own]
 
     def expand(self, ngrams: IntArray) -> tuple[IntArray, IntArray]:
         """All pairs (place in ``ngrams``, item) of the given n-grams."""

@@ -19,9 +19,9 @@ FNV_PRIME = np.uint64(0x100000001B3)
 BASE = np.uint64(0x9E3779B97F4A7C15)
 
 FIRST_CAPACITY = 16
-WORD_BITS = np.uint64(6)  # a filter word has 2^6 bits
-BIT_MASK = np.uint64(63)
 ONE = np.uint64(1)
+BIT_MASK = np.uint64(63)  # a filter word has 2^6 bits
+SECOND_BIT, THIRD_BIT = np.uint64(6), np.uint64(12)  # how far a key is shifted to choose its bits of a filter word
 
 INVISIBLE = 0xFFFFFFFF  # in a folding table: part of a word, but no letter of it
 AMPERSAND, NUMBER_SIGN, SEMICOLON, SLASH, LESS_THAN, GREATER_THAN = 0x26, 0x23, 0x3B, 0x2F, 0x3C, 0x3E
@@ -151,20 +151,24 @@ def ngram_keys(word_hashes: KeyArray, words: int) -> KeyArray:
 
 
 @kernel
-def build_filter(keys: KeyArray, shift: int) -> KeyArray:
-    """Bitmap (uint64 words) in which bit ``key >> shift`` is set for every key."""
-    bits = np.zeros(1 << (64 - shift - 6), np.uint64)
-    for key in keys:
-        bit = key >> np.uint64(shift)
-        bits[bit >> WORD_BITS] |= ONE << (bit & BIT_MASK)
-    return bits
+def _filter_bits(key: np.uint64) -> np.uint64:
+    return (ONE << (key & BIT_MASK)) | (ONE << ((key >> SECOND_BIT) & BIT_MASK)) | (ONE << ((key >> THIRD_BIT) & BIT_MASK))
 
 
 @kernel
-def find_keys(word_hashes: KeyArray, words: int, sorted_keys: KeyArray, bits: KeyArray, shift: int) -> tuple[IntArray, IntArray]:
+def build_filter(keys: KeyArray, shift: int) -> KeyArray:
+    """Blocked Bloom filter (Putze, Sanders, Singler, 2007): for every key three bits of the 64-bit word ``key >> shift``."""
+    words = np.zeros(1 << (64 - shift), np.uint64)
+    for key in keys:
+        words[key >> np.uint64(shift)] |= _filter_bits(key)
+    return words
+
+
+@kernel
+def find_keys(word_hashes: KeyArray, words: int, sorted_keys: KeyArray, filter_words: KeyArray, shift: int) -> tuple[IntArray, IntArray]:
     """Where n-grams of a text occur in a sorted key table: (positions of first words, indices of keys).
 
-    One pass: the rolling key of each n-gram is looked up in the bitmap, and only what passes it is
+    One pass: the rolling key of each n-gram is looked up in the filter, and only what passes it is
     searched for in the table. Positions ascend.
     """
     positions = np.empty(FIRST_CAPACITY, np.int64)
@@ -181,8 +185,8 @@ def find_keys(word_hashes: KeyArray, words: int, sorted_keys: KeyArray, bits: Ke
         value = value * BASE + word_hashes[position + words - 1]
         key = finalise64(value)
         value -= word_hashes[position] * leading
-        bit = key >> np.uint64(shift)
-        if (bits[bit >> WORD_BITS] >> (bit & BIT_MASK)) & ONE == 0:
+        bits = _filter_bits(key)
+        if filter_words[key >> np.uint64(shift)] & bits != bits:
             continue
         index = np.searchsorted(sorted_keys, key)
         if index == len(sorted_keys) or sorted_keys[index] != key:

@@ -147,11 +147,14 @@ def measure_documents(documents: pl.DataFrame, index: OverlapIndex, max_examples
     best: dict[int, Example] = {}
     for document, source, text in documents.select("id", "source", "text").iter_rows():
         words = find_all_words(text or "")
-        for table, counts in zip(index.removal, removal, strict=True):
-            counts[np.unique(table.find(words)[1])] += 1
+        found = [table.find(words) for table in index.removal]
+        for (_, ngrams), counts in zip(found, removal, strict=True):
+            if len(ngrams):
+                counts[np.unique(ngrams)] += 1
         hit: set[int] = set()
         for table, counts in zip(index.report, report, strict=True):
-            positions, ngrams = table.find(words)
+            same = table.words == index.removal[0].words
+            positions, ngrams = table.find_among(index.removal[0], *found[0]) if same else table.find(words)
             if len(ngrams) == 0:
                 continue
             unique = np.unique(ngrams)

@@ -134,10 +134,13 @@ def rows_to_csv(rows: list[dict[str, Any]]) -> bytes:
 
 
 def _pairs(index: OverlapIndex, table: NgramTable, ngrams: IntArray) -> tuple[IntArray, IntArray]:
-    """All different pairs (benchmark, n-gram) of the given n-grams, sorted."""
+    """All different pairs (benchmark, n-gram) of the given n-grams, in the order of the n-grams."""
     places, items = table.expand(ngrams)
-    pairs = np.unique(np.stack([index.benchmark_of_item[items], ngrams[places]], axis=1), axis=0)
-    return pairs[:, 0], pairs[:, 1]
+    # Items of an n-gram ascend, and so do their benchmarks: equal pairs stand side by side.
+    benchmarks = index.benchmark_of_item[items]
+    first = np.ones(len(places), np.bool_)
+    first[1:] = (places[1:] != places[:-1]) | (benchmarks[1:] != benchmarks[:-1])
+    return benchmarks[first], ngrams[places[first]]
 
 
 def _count_by_benchmark(index: OverlapIndex, table: NgramTable, ngrams: IntArray) -> IntArray:

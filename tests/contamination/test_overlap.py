@@ -70,6 +70,16 @@ def test_a_short_item_is_dirty_when_it_is_there_as_a_whole() -> None:
     assert build_report(benchmarks, overlap, 10).rows[0]["too_short"] == 1
 
 
+def test_a_benchmark_without_an_ngram_of_its_n() -> None:
+    """Removal finds a 13-gram of another benchmark, which the report looks for by 8 words."""
+    thirteen = f"{TEN} eleven twelve thirteen"
+    index = build_index([benchmark("short", NINE, report_words=13), benchmark("long", thirteen, report_words=8)], 13, 8, 13)
+    overlap = measure(index, [thirteen, NINE], [[0, 1]])
+    assert [len(table) for table in index.report] == [6, 1, 0]  # 8 words; the item of nine as a whole; 13 words
+    assert overlap.removal[0].tolist() == [1]
+    assert overlap.dirty_items().tolist() == [True, True]
+
+
 def test_order_and_size_of_shards_do_not_matter() -> None:
     generator = random.Random(5)
     vocabulary = [f"w{number}" for number in range(40)]
