@@ -41,9 +41,11 @@ class TrainSettings(Section):
     )
     mixture: dict[str, float] | None = Field(None, description="weight of each source; null: in proportion to its tokens")
     validation_every_tokens: int | None = Field(
-        None, ge=1, description="tokens between two measurements of the validation loss; null: a hundredth of the run, 100 million at most"
+        None, ge=1, description="tokens between two measurements of the validation loss; null: a twentieth of the run, 100 million at most"
     )
-    validation_tokens: int = Field(1_000_000, ge=1, description="most validation tokens of one measurement")
+    validation_tokens: int | None = Field(
+        None, ge=1, description="most validation tokens of one measurement; null: a hundredth of the run, 1 million at most"
+    )
     checkpoint_every_tokens: int | None = Field(
         None, ge=1, description="tokens between two checkpoints; null: a twentieth of the run, 500 million at most"
     )

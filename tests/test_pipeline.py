@@ -161,6 +161,37 @@ def test_a_model_set_aside_comes_back_with_its_recipe(folder: Path, tmp_path: Pa
     assert json.loads((run / "summary.json").read_text())["stages"]["train"]["reused"] == 1
 
 
+def unfinished(folder: Path, run: Path) -> Path:
+    """A copy of the run whose training has only got to its last checkpoint."""
+    shutil.copytree(folder / "run", run)
+    (run / "model/manifest.json").unlink()
+    return run
+
+
+def test_other_tokens_under_a_checkpoint_are_refused(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = unfinished(folder, tmp_path / "run")
+    assert run_here("tokenize", "--run", run, "--set", "tokenize.validation_fraction=0.3", "--quiet") == 0
+    before = outputs(run / "model")
+    assert run_here("train", "--run", run, "--quiet") == 1
+    said = capsys.readouterr().err
+    assert "unfinished training on other tokens: token file tokens/" in said and "has changed" in said and "tokenize as before" in said
+    assert outputs(run / "model") == before
+    # What is finished is another matter: it is set aside, and says which files it was made of.
+    shutil.copy(folder / "run/model/manifest.json", run / "model/manifest.json")
+    assert run_here("train", "--run", run) == 0
+    assert "the earlier model is now" in capsys.readouterr().err and list(run.glob("model-*"))
+
+
+def test_a_token_file_that_somebody_changed_is_refused(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = unfinished(folder, tmp_path / "run")
+    changed = next(token_files(run, "train"))
+    content = bytearray(changed.read_bytes())
+    content[40] ^= 1  # a token
+    changed.write_bytes(content)
+    assert run_here("train", "--run", run, "--quiet") == 1
+    assert f"{changed} is damaged or was changed since tokenize wrote it" in capsys.readouterr().err
+
+
 def test_two_workers_in_another_world_write_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     environment = {"PYTHONHASHSEED": "99", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
     command = ("run", folder / "recipe.yaml", folder / "site.warc.gz", "--run", tmp_path / "run", "--workers", "2", "--quiet")

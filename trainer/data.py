@@ -53,6 +53,7 @@ def open_data(
     settings: TrainSettings,
     *,
     context_length: int,
+    validation_tokens: int,
     tokenizer_sha256: str,
     seed: int,
     names: Sequence[str] | None,
@@ -75,7 +76,7 @@ def open_data(
     mixture = Mixture({source: len(stream) for source, stream in streams.items()}, weights, seed)
     training = TrainingData(streams, weights, mixture)
     held_out = open_streams(tokens_folder, VALIDATION, context_length, tokenizer_sha256, names)
-    return training, choose_validation(held_out, weights, settings.validation_tokens // context_length, seed, note)
+    return training, choose_validation(held_out, weights, validation_tokens // context_length, seed, note)
 
 
 def choose_validation(

@@ -85,6 +85,7 @@ def train(
         local_path(tokens_folder),
         settings,
         context_length=plan.config.context_length,
+        validation_tokens=plan.schedule.validation_tokens,
         tokenizer_sha256=tokenizer.sha256,
         seed=seed,
         names=names,

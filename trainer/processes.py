@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -86,11 +87,13 @@ def joined(device: str) -> Iterator[Processes]:
     import torch
     from torch import distributed
 
-    if device.startswith(("auto", "cuda")) and torch.cuda.is_available():
+    gpus = device.startswith(("auto", "cuda")) and torch.cuda.is_available()
+    if gpus:
         torch.cuda.set_device(processes.local_rank)
-        distributed.init_process_group("cpu:gloo,cuda:nccl")
-    else:
-        distributed.init_process_group("gloo")
+    # No handler runs while a process waits for the others, and torchrun ends it where one of them has failed.
+    handler = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo")
+    signal.signal(signal.SIGTERM, handler)
     try:
         yield processes
     except RuntimeError as error:  # what torch raises where a peer has gone; the peer has told why

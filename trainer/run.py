@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -12,19 +12,24 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from curation import storage
-from curation.errors import IntegrityError, UsageError
+from curation.errors import EXIT_DONE, IntegrityError, InterruptedRun, PipelineError, UsageError
 from curation.finished import TRAIN, committed_manifests, model_manifest_file, read_model_manifest, read_stage_file
 from curation.ledger import Counts
+from curation.progress import Progress
 from curation.recipe_train import TrainSettings
 from curation.runner import RunContext, StageResult, library_versions
-from curation.shards import ManifestFile, canonical_json, file_is_intact, fingerprint_of, sealed_json
+from curation.shards import ManifestFile, file_is_intact, sealed_json
+from trainer.identity import IDENTITY_FILE, Identity, make_room
 from trainer.presets import preset
+from trainer.processes import Processes, joined
 from trainer.split import check_split
+from trainer.token_shards import TOKENS_SUFFIX
 
 STAGE = TRAIN
 VERSION = 2
 LIBRARIES = ("torch", "safetensors")
-IDENTITY = "run.json"  # written first: which run the checkpoints of a model folder belong to
+# Threads that wait must sleep: spinning ones made training eight times slower on a machine busy with other work.
+WAITING_THREADS = ("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported
 
 
 class Stopping(Protocol):
@@ -50,48 +55,83 @@ def check_tokens(run: str, settings: TrainSettings | None) -> None:
 def run_train(settings: TrainSettings, seed: int, context: RunContext, stopping: Stopping, details: dict[str, Any]) -> StageResult:
     """Train on the tokens of the run; ``details["train"]`` becomes the summary in numbers.
 
+    Under torchrun this is what the first process does, and ``follow_train`` what the others do.
+
     Raises:
-        InputError: there are no tokens, or too few.
+        InputError: there are no tokens, too few, or others than an unfinished training was begun on.
         InterruptedRun: asked to stop; a checkpoint was saved.
     """
-    if storage.is_remote(context.folder):
-        raise UsageError(f"training reads and writes local folders, and {context.folder} is none; copy the run to a disk first")
     started = time.monotonic()
-    tokens = [file for manifest in committed_manifests(context.folder, "tokenize") for file in manifest.files if ".tokens" in file.name]
-    fingerprint = fingerprint_of(
-        {
-            "stage": STAGE,
-            "version": VERSION,
-            "settings": settings.model_dump(mode="json", exclude={"device", "keep_checkpoints"}),
-            "seed": seed,
-            "libraries": library_versions(LIBRARIES),
-            "tokens": sorted((file.name, file.sha256) for file in tokens),
-        }
-    )
-    folder = storage.local_path(storage.join(context.folder, "model"))
-    summary = _finished_summary(context.folder, fingerprint)
+    os.environ.setdefault(*WAITING_THREADS)
+    tokens = token_files(context.folder)
+    identity = identity_of(settings, seed, tokens)
+    folder = _model_folder(context.folder)
+    summary = _finished_summary(context.folder, identity)
     if summary is None:
         _check_plan(settings, context.folder, tokens)
-        _set_other_model_aside(folder, fingerprint, context)
-        summary = _finished_summary(context.folder, fingerprint)
+        finished = storage.exists(model_manifest_file(context.folder))
+        make_room(folder, identity, finished, lambda message: context.progress.say(f"{STAGE}: {message}"))
+        summary = _finished_summary(context.folder, identity)
     reused = summary is not None
-    if summary is None:
-        storage.remove(model_manifest_file(context.folder))
-        storage.commit_bytes(str(folder / IDENTITY), canonical_json({"fingerprint": fingerprint}))
-        summary = _train(settings, seed, context, folder, fingerprint, _token_names(tokens), stopping)
+    with joined(settings.device) as processes:
+        processes.share(reused)
+        if summary is None:
+            storage.remove(model_manifest_file(context.folder))
+            identity.commit(folder)
+            summary = _train(settings, seed, context.folder, context.progress, tokens, identity, stopping, processes)
+            _commit_manifest(context.folder, folder, identity, summary)
     details[STAGE] = summary
     return StageResult(STAGE, Counts(), parts=1, reused=int(reused), seconds=time.monotonic() - started, message=_describe(summary))
 
 
+def follow_train(command: str, settings: TrainSettings, seed: int, run: str, stopping: Stopping) -> int:
+    """What torchrun's further processes do: their part of the work, writing nothing; returns the exit code."""
+    os.environ.setdefault(*WAITING_THREADS)
+    try:
+        if command != STAGE:
+            raise UsageError(f"only {STAGE} is for several processes; start {command} without torchrun")
+        with joined(settings.device) as processes:
+            if not processes.share(None):  # the first process has found that there is something to do
+                tokens = token_files(run)
+                _train(settings, seed, run, Progress(quiet=True), tokens, identity_of(settings, seed, tokens), stopping, processes)
+    except InterruptedRun as error:
+        return error.exit_code
+    except PipelineError as error:
+        print(f"error: process {os.environ['RANK']}: {error}", file=sys.stderr)
+        return error.exit_code
+    return EXIT_DONE
+
+
+def token_files(run: str) -> list[ManifestFile]:
+    """The token shards that the finished stage tokenize vouches for.
+
+    Raises:
+        UsageError: the run is on no local disk.
+        InputError: tokenize has not finished.
+    """
+    if storage.is_remote(run):
+        raise UsageError(f"training reads and writes local folders, and {run} is none; copy the run to a disk first")
+    return [file for manifest in committed_manifests(run, "tokenize") for file in manifest.files if file.name.endswith(TOKENS_SUFFIX)]
+
+
+def identity_of(settings: TrainSettings, seed: int, tokens: list[ManifestFile]) -> Identity:
+    """What the model depends on."""
+    by_name = {file.name: file.sha256 for file in tokens}
+    return Identity(VERSION, settings.model_dump(mode="json"), seed, library_versions(LIBRARIES), by_name)
+
+
+def _model_folder(run: str) -> Path:
+    return storage.local_path(storage.join(run, "model"))
+
+
 def _check_plan(settings: TrainSettings, run: str, tokens: list[ManifestFile]) -> None:
-    """Find out what is wrong with the recipe before an earlier model is touched.
+    """Find out what is wrong with recipe and tokens before an earlier model is touched.
 
     Raises:
         UsageError: the recipe does not fit the machine or the sources.
         InputError: the tokens are too few.
+        IntegrityError: a token file is not what tokenize wrote.
     """
-    # Threads that wait must sleep: spinning ones made training eight times slower on a machine busy with other work.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported
     from trainer.data import open_data
     from trainer.loop import TOKENIZER_FILE
     from trainer.plan import plan_training
@@ -104,57 +144,74 @@ def _check_plan(settings: TrainSettings, run: str, tokens: list[ManifestFile]) -
         folder,
         settings,
         context_length=plan.config.context_length,
+        validation_tokens=plan.schedule.validation_tokens,
         tokenizer_sha256=tokenizer.sha256,
         seed=0,
-        names=_token_names(tokens),
+        names=token_names(tokens),
         note=lambda _: None,
     )
+    for file in tokens:
+        if not file_is_intact(storage.join(run, file.name), file):
+            raise IntegrityError(f"{storage.join(run, file.name)} is damaged or was changed since tokenize wrote it; run tokenize again")
 
 
-def _token_names(tokens: list[ManifestFile]) -> list[str]:
+def token_names(tokens: list[ManifestFile]) -> list[str]:
     """Names of the token files below the tokens folder."""
-    return [file.name.removeprefix("tokens/") for file in tokens if file.name.endswith(".tokens")]
+    return [file.name.removeprefix("tokens/") for file in tokens]
 
 
 def _train(
-    settings: TrainSettings, seed: int, context: RunContext, folder: Path, fingerprint: str, names: list[str], stopping: Stopping
+    settings: TrainSettings,
+    seed: int,
+    run: str,
+    progress: Progress,
+    tokens: list[ManifestFile],
+    identity: Identity,
+    stopping: Stopping,
+    processes: Processes,
 ) -> dict[str, Any]:
     from trainer.loop import train
 
-    tokens_folder = storage.join(context.folder, "tokens")
-    with stopping.deferred(), context.progress.bar(STAGE, settings.tokens) as update:
+    with stopping.deferred(), progress.bar(STAGE, settings.tokens) as update:
 
         def show(row: Mapping[str, Any]) -> None:
             if "message" in row:
-                context.progress.say(f"{STAGE}: {row['message']}")
+                progress.say(f"{STAGE}: {row['message']}")
+            elif "skipped" in row:
+                progress.say(f"{STAGE}: step {row['step']} is skipped: {row['skipped']}")
             elif "loss" in row:
                 update(row["tokens"], f"loss {row['loss']:.3f}, {row['tokens_per_second']:,.0f} tokens/s")
             elif "validation_loss" in row:
-                context.progress.say(f"{STAGE}: validation loss {row['validation_loss']:.3f} after {row['tokens']:,} tokens")
+                progress.say(f"{STAGE}: validation loss {row['validation_loss']:.3f} after {row['tokens']:,} tokens")
 
-        summary = train(
+        return train(
             settings,
             seed,
-            tokens_folder,
-            str(folder),
-            fingerprint=fingerprint,
+            storage.join(run, "tokens"),
+            str(_model_folder(run)),
+            fingerprint=identity.resumable,
             stop=lambda: stopping.requested,
             progress=show,
-            names=names,
+            names=token_names(tokens),
+            processes=processes,
         )
+
+
+def _commit_manifest(run: str, folder: Path, identity: Identity, summary: dict[str, Any]) -> None:
+    """Vouch for the finished model."""
     summary["checkpoint"] = Path(summary["checkpoint"]).name
     summary["sample"] = Path(summary["sample"]).name
-    tokenize = read_stage_file(context.folder, "tokenize") or {}
+    tokenize = read_stage_file(run, "tokenize") or {}
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != IDENTITY_FILE]
     manifest = {
         "stage": STAGE,
         "version": VERSION,
-        "fingerprint": fingerprint,
+        "fingerprint": identity.fingerprint,
         "upstream": {"tokenize": tokenize["seal"]},
-        "files": [asdict(_manifest_file(folder, path)) for path in sorted(folder.rglob("*")) if path.is_file() and path.name != IDENTITY],
+        "files": [asdict(_manifest_file(folder, path)) for path in files],
         "summary": summary,
     }
-    storage.commit_bytes(model_manifest_file(context.folder), sealed_json(manifest))
-    return summary
+    storage.commit_bytes(model_manifest_file(run), sealed_json(manifest))
 
 
 def _manifest_file(folder: Path, path: Path) -> ManifestFile:
@@ -162,46 +219,19 @@ def _manifest_file(folder: Path, path: Path) -> ManifestFile:
     return ManifestFile(f"model/{path.relative_to(folder).as_posix()}", 0, stored.bytes, stored.sha256)
 
 
-def _finished_summary(run: str, fingerprint: str) -> dict[str, Any] | None:
+def _finished_summary(run: str, identity: Identity) -> dict[str, Any] | None:
     """Summary of a training that is done under the same fingerprint and intact; else None."""
     try:
         manifest = read_model_manifest(run)
     except IntegrityError:
         return None  # vouches for nothing: the newest checkpoint is taken up again
-    if manifest is None or manifest["fingerprint"] != fingerprint:
+    if manifest is None or manifest["fingerprint"] != identity.fingerprint:
         return None
     files = [ManifestFile(**file) for file in manifest["files"]]
     if not all(file_is_intact(storage.join(run, file.name), file) for file in files):
         return None
     summary: dict[str, Any] = manifest["summary"]
     return summary
-
-
-def _set_other_model_aside(folder: Path, fingerprint: str, context: RunContext) -> None:
-    """A model of another recipe or other tokens cost somebody time: it is renamed, never deleted.
-
-    One that was set aside under this very fingerprint comes back.
-    """
-    if (folder / IDENTITY).exists():
-        other = _identity(folder)
-        if other == fingerprint:
-            return
-        aside = folder.with_name(f"model-{other[:12]}")
-        while aside.exists():
-            aside = aside.with_name(aside.name + "-again")
-        folder.rename(aside)
-        context.progress.say(f"{STAGE}: recipe or tokens have changed; the earlier model is now {aside}")
-    earlier = folder.with_name(f"model-{fingerprint[:12]}")
-    if not folder.exists() and earlier.exists() and _identity(earlier) == fingerprint:
-        earlier.rename(folder)
-        context.progress.say(f"{STAGE}: recipe and tokens are those of {earlier}, which is the model again")
-
-
-def _identity(folder: Path) -> str:
-    try:
-        return str(json.loads((folder / IDENTITY).read_text(encoding="utf-8"))["fingerprint"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return "unknown"
 
 
 def _describe(summary: Mapping[str, Any]) -> str:

@@ -19,8 +19,9 @@ PAPER_DECAY_TOKENS = 260_000_000_000
 PAPER_RAMP_TOKENS = ((1_400_000_000, 4_000_000_000), (13_000_000_000, 8_000_000_000))
 PAPER_LONGEST_RAMP_TOKENS = 12_000_000_000
 # Ours: what a crash may cost, and what measuring costs, in a long run and in a short one.
-VALIDATIONS, MAX_VALIDATION_INTERVAL = 100, 100_000_000
+VALIDATIONS, MAX_VALIDATION_INTERVAL, MAX_VALIDATION_TOKENS = 20, 100_000_000, 1_000_000
 CHECKPOINTS, MAX_CHECKPOINT_INTERVAL = 20, 500_000_000
+VALIDATION_SHARE = 100  # a measurement takes at most so small a part of a run's tokens: one part in ...
 
 
 def learning_rate(tokens: int, *, peak: float, warmup_tokens: int, decay_tokens: int, min_ratio: float) -> float:
@@ -65,6 +66,7 @@ class Schedule:
     decay_tokens: int
     min_learning_rate_ratio: float
     validation_every_tokens: int
+    validation_tokens: int
     checkpoint_every_tokens: int
 
     def learning_rate(self, tokens: int) -> float:
@@ -112,10 +114,11 @@ def plan_schedule(
         warmup_tokens=in_proportion(settings.warmup_tokens, PAPER_WARMUP_TOKENS),
         decay_tokens=max(1, in_proportion(settings.decay_tokens, PAPER_DECAY_TOKENS)),
         min_learning_rate_ratio=settings.min_learning_rate_ratio,
-        validation_every_tokens=settings.validation_every_tokens or _interval(settings.tokens, VALIDATIONS, MAX_VALIDATION_INTERVAL),
-        checkpoint_every_tokens=settings.checkpoint_every_tokens or _interval(settings.tokens, CHECKPOINTS, MAX_CHECKPOINT_INTERVAL),
+        validation_every_tokens=settings.validation_every_tokens or _part(settings.tokens, VALIDATIONS, MAX_VALIDATION_INTERVAL),
+        validation_tokens=settings.validation_tokens or _part(settings.tokens, VALIDATION_SHARE, MAX_VALIDATION_TOKENS),
+        checkpoint_every_tokens=settings.checkpoint_every_tokens or _part(settings.tokens, CHECKPOINTS, MAX_CHECKPOINT_INTERVAL),
     )
 
 
-def _interval(tokens: int, times: int, longest: int) -> int:
-    return max(1, min(longest, tokens // times))
+def _part(tokens: int, parts: int, most: int) -> int:
+    return max(1, min(most, tokens // parts))

@@ -27,7 +27,7 @@ import numpy as np
 
 from curation.errors import InputError, IntegrityError
 from curation.shards import canonical_json
-from curation.storage import hash_file, sha256_of
+from curation.storage import sha256_of
 
 MAGIC = b"C2GTOKEN"
 FORMAT_VERSION = 1
@@ -162,13 +162,3 @@ def open_token_shard(path: Path, tokenizer_sha256: str) -> TokenShard:
     if len(content) != size:
         raise IntegrityError(f"{path} has {len(content)} bytes where its header asks for {size}; run tokenize again")
     return TokenShard(path, header, content[BINARY_HEADER.size : ids_end].view(dtype), content[ends_start:].view("<u8"))
-
-
-def verify_token_shard(shard: TokenShard) -> None:
-    """Read the whole file and compare it with the checksum of its header.
-
-    Raises:
-        IntegrityError: they differ.
-    """
-    if hash_file(str(shard.path)).sha256 != shard.header.sha256:
-        raise IntegrityError(f"{shard.path} is damaged: its checksum is not that of its header; run tokenize again")

@@ -90,7 +90,8 @@ def test_ramp_by_size_and_schedules_in_proportion(parameters: int, ramp: int) ->
     assert (whole.validation_every_tokens, whole.checkpoint_every_tokens) == (100_000_000, 500_000_000)
     thousandth = plan_schedule(TrainSettings(tokens=300_000_000), **sizes)
     assert (thousandth.warmup_tokens, thousandth.decay_tokens, thousandth.ramp_tokens) == (375_000, 260_000_000, ramp * 10**6)
-    assert (thousandth.validation_every_tokens, thousandth.checkpoint_every_tokens) == (3_000_000, 15_000_000)
+    assert (thousandth.validation_every_tokens, thousandth.checkpoint_every_tokens) == (15_000_000, 15_000_000)
+    assert (whole.validation_tokens, thousandth.validation_tokens, TrainSettings().validation_tokens) == (1_000_000, 1_000_000, None)
     given_values = plan_schedule(TrainSettings(tokens=300_000_000, warmup_tokens=7, ramp_tokens=0, checkpoint_every_tokens=9), **sizes)
     assert (given_values.warmup_tokens, given_values.ramp_tokens, given_values.checkpoint_every_tokens) == (7, 0, 9)
 
