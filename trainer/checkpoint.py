@@ -138,15 +138,18 @@ def _fingerprint_in(path: Path) -> str | None:
         return None
 
 
-def newest_checkpoint(folder: Path, fingerprint: str, note: Callable[[str], None]) -> Checkpoint | None:
-    """The newest intact checkpoint with this fingerprint, or None; ``note`` hears what was passed over, and why."""
+def newest_checkpoint(folder: Path, fingerprint: str | None, note: Callable[[str], None]) -> Checkpoint | None:
+    """The newest intact checkpoint with this fingerprint (None: with any), or None.
+
+    ``note`` hears what was passed over, and why.
+    """
     for path in sorted(folder.glob(f"{PREFIX}*"), reverse=True):
         try:
             checkpoint = read_checkpoint(path)
         except (OSError, ValueError, KeyError, TypeError) as error:
             note(f"{path} is damaged and not used ({error})")
             continue
-        if checkpoint.state.fingerprint == fingerprint:
+        if fingerprint in (None, checkpoint.state.fingerprint):
             return checkpoint
         note(f"{path} belongs to other data or settings and is not used")
     return None

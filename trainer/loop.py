@@ -21,7 +21,7 @@ from curation.storage import commit_bytes, is_remote, local_path
 from trainer.checkpoint import Checkpoint, TrainingState, checkpoint_path, newest_checkpoint, save_checkpoint
 from trainer.data import TrainingData, ValidationData, open_data
 from trainer.distribute import build_objective, gather, placed_like
-from trainer.generate import generate_text
+from trainer.generate import Sampling, generate_text
 from trainer.metrics import METRICS_FILE, MetricsLog, read_metrics
 from trainer.model import build_model
 from trainer.model_config import ModelConfig
@@ -264,15 +264,8 @@ class Run:
             model.load_state_dict(whole, strict=self.processes.first)
         if not self.processes.first:
             return
-        text = generate_text(
-            model,
-            self.tokenizer,
-            settings.sample_prompt,
-            settings.sample_tokens,
-            temperature=SAMPLE_TEMPERATURE,
-            top_k=SAMPLE_TOP_K,
-            seed=self.seed,
-        )
+        sampling = Sampling(SAMPLE_TEMPERATURE, SAMPLE_TOP_K, seed=self.seed)
+        text = generate_text(model, self.tokenizer, settings.sample_prompt, settings.sample_tokens, sampling)
         commit_bytes(str(self.folder / SAMPLE_FILE), (text + "\n").encode())
 
     def summarise(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ banded attention, learned positions, one more norm at the end, and the token emb
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import nn
@@ -39,6 +40,10 @@ class GPT(nn.Module):
 
         With a ``cache``, the ids follow those that it has seen, and are added to it.
         """
+        return self.logits(self.hidden(ids, cache))
+
+    def hidden(self, ids: torch.Tensor, cache: Cache | None = None) -> torch.Tensor:
+        """The last layer's output, (B, T, C), normalised."""
         config = self.config
         first = cache.positions if cache else 0
         positions = torch.arange(first, first + ids.shape[1], device=ids.device)
@@ -50,10 +55,10 @@ class GPT(nn.Module):
             x = block(x, angles, cache.layers[layer] if cache else None)
         if cache:
             cache.positions += ids.shape[1]
-        return self.logits(self.final_norm(x))
+        return cast(torch.Tensor, self.final_norm(x))
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
-        """Scores of each id of the vocabulary, (B, T, vocabulary_size), for the last layer's output."""
+        """Logits of each id, (..., vocabulary_size), for outputs of the last layer, (..., C)."""
         weight = self.token_embedding.weight if self.config.tied_head else self.head.weight
         size = self.config.vocabulary_size
         # Without the padding the logits need no copy; with it they suit the matrix units of CUDA.
