@@ -54,8 +54,11 @@ TOOLS = {
     "dedup clusters": "list the largest clusters of duplicates, with samples",
     "dedup merge": "add to an index of earlier runs what others hold",
     "contamination report": "print the overlap with benchmarks, and compare scores on dirty and clean items",
+    "generate": "let the model of a run go on with a text",
+    "export": "write the model of a run as Hugging Face's transformers reads it",
 }
-TOOL_PACKAGES = {"filter": "quality_filter", "links": "curation.links"}  # where a package has another name than the first word
+# Packages by the first word, where they have another name.
+TOOL_PACKAGES = {"filter": "quality_filter", "links": "curation.links", "generate": "trainer", "export": "trainer"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
