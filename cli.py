@@ -273,7 +273,8 @@ def _judge_of_pages(recipe: Recipe) -> PageJudge | None:
 def _run_documents_stage(name: str, options: argparse.Namespace, recipe: Recipe, context: RunContext) -> Iterator[StageResult]:
     """Import what the stage reads beside or instead of the stage before it, then run the stage."""
     from curation.finished import committed_manifests, committed_shards, limit_shards
-    from curation.importing import ImportSettings, run_import
+    from curation.import_document import ImportSettings
+    from curation.importing import run_import
     from curation.runner import run_stage
 
     places, files = _inputs_of(name, options, context)
@@ -377,15 +378,15 @@ def _check_inputs(options: argparse.Namespace, recipe: Recipe, stages: Sequence[
 
 
 def _dry_run(options: argparse.Namespace, recipe: Recipe, stages: Sequence[str]) -> int:
-    from curation import importing, storage
+    from curation import input_rows, storage
     from curation.finished import finished_stage_of, read_stage_file
     from curation.recipe_file import recipe_yaml
 
     print(recipe_yaml(recipe).decode(), end="")
     imports = [path for path in getattr(options, "input", None) or [] if finished_stage_of(path) is None]
     for stage, paths, suffixes in (
-        ("filter", recipe.filter.positives if "filter" in stages else [], importing.SUFFIXES),
-        (stages[0], imports, importing.SUFFIXES),
+        ("filter", recipe.filter.positives if "filter" in stages else [], input_rows.SUFFIXES),
+        (stages[0], imports, input_rows.SUFFIXES),
     ):
         if paths:
             files = storage.expand_paths(paths, suffixes)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from babel.messages.mofile import read_mo
 
-from curation.importing import read_rows
+from curation.input_rows import read_rows
 
 Labelled = list[tuple[str, str]]  # code and text
 

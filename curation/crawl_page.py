@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
 from curation.cascade import PageJudge, why_unreachable
+from curation.dates import iso_date
 from curation.extraction.draft import PageDraft
 from curation.extraction.extractor import PageRefusal
 from curation.extraction.guard import Guard, GuardFailure
@@ -31,8 +32,6 @@ from curation.sources.warc import DAMAGED, REPAIRED, Record
 PAGE_MEDIA_TYPES = {"text/html": True, "application/xhtml+xml": True, "text/plain": False}  # whether it is HTML
 # CC-MAIN-2024-22, and the three of before 2013: CC-MAIN-2008-2009, CC-MAIN-2009-2010, CC-MAIN-2012.
 _DUMP = re.compile(r"CC-MAIN-\d{4}(?:-\d{4}|-\d{2})?(?!\d)")
-_REDUCED_DATE = re.compile(r"\d{4}(?:-\d{2})?", re.ASCII)
-_ARC_DATE = re.compile(r"\d{14}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -110,21 +109,6 @@ def dump_name(path: str) -> str | None:
     """The snapshot that a path names, such as CC-MAIN-2024-22; None if it names none."""
     match = _DUMP.search(path)
     return match.group() if match else None
-
-
-def iso_date(date: str | None) -> str | None:
-    """A WARC date as ISO 8601 in UTC, ``2024-05-18T01:02:03Z``; None if it is no date.
-
-    A year or a month, which WARC/1.1 allows, stands for its beginning. Fourteen digits are an ARC date.
-    """
-    date = (date or "").strip()
-    if _REDUCED_DATE.fullmatch(date):
-        date = f"{date}-01-01"[:10]
-    try:
-        parsed = datetime.strptime(date, "%Y%m%d%H%M%S") if _ARC_DATE.fullmatch(date) else datetime.fromisoformat(date)
-        return parsed.replace(tzinfo=parsed.tzinfo or UTC).astimezone(UTC).isoformat().replace("+00:00", "Z")
-    except (ValueError, OverflowError):
-        return None
 
 
 # --- the way of a page ------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ CLASSIFIED = ((0x0, 0x40000), (0xE0000, 0xE0200))
 CASED = (0x0, 0x20000)
 
 # Their lower case depends on their neighbours, or is more than one character: Python lowers texts that hold one.
-SIGMA, DOTTED_I = "\N{GREEK CAPITAL LETTER SIGMA}".encode(), "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}".encode()
+SIGMA, DOTTED_I = 0x3A3, 0x130
 
 DIGEST_BYTES = 16  # 128 bits: no chance collision among 10^12 documents
 
@@ -73,11 +73,10 @@ def split_words(texts: Sequence[str]) -> Words:
 
 def split_encoded(texts: Sequence[bytes]) -> Words:
     """The words of each text, given as UTF-8."""
-    texts = [text.decode().lower().encode() if SIGMA in text or DOTTED_I in text else text for text in texts]
     offsets = np.zeros(len(texts) + 1, np.int64)
     np.cumsum([len(text) for text in texts], out=offsets[1:])
-    content, starts, bounds = _split(np.frombuffer(b"".join(texts), np.uint8), offsets, character_table())
-    return Words(content, starts, bounds)
+    content, starts, bounds, complete = _split(np.frombuffer(b"".join(texts), np.uint8), offsets, character_table())
+    return Words(content, starts, bounds) if complete else split_encoded([text.decode().lower().encode() for text in texts])
 
 
 def text_digests(words: Words) -> npt.NDArray[np.uint64]:
@@ -131,6 +130,7 @@ def _encode(content: Any, written: Any, code: Any) -> Any:
 
 @kernel
 def _split(data: Any, offsets: Any, table: Any) -> Any:
+    """Content, starts and bounds; False as the last, where a letter is met that only Python can lower."""
     documents = len(offsets) - 1
     # A word with the space after it takes at most twice its bytes: a word takes at least one byte, two words without a
     # separator between them are told apart by a letter of three bytes, and a lower case is at most one byte longer, and
@@ -158,6 +158,8 @@ def _split(data: Any, offsets: Any, table: Any) -> Any:
                 continue
             code, width = decode(data, np.int64(position))
             position += np.uint64(width)
+            if code in (SIGMA, DOTTED_I):
+                return content, starts, bounds, False
             entry = table[code]
             kind = entry & np.uint32((1 << CLASS_BITS) - 1)
             if kind == MARK:  # belongs to the letter before; alone it is a letter
@@ -182,4 +184,4 @@ def _split(data: Any, offsets: Any, table: Any) -> Any:
         bounds[document + 1] = words
     length = np.int64(written) + PADDING
     content[length - PADDING : length] = 0
-    return content[:length], starts[: np.int64(words)], bounds
+    return content[:length], starts[: np.int64(words)], bounds, True

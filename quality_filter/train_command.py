@@ -11,11 +11,12 @@ import tempfile
 from dataclasses import replace
 from typing import Any
 
-from curation import crawl, crawl_inputs, importing, storage
+from curation import crawl, crawl_inputs, input_rows, storage
 from curation.engine.local import LocalEngine
 from curation.errors import InputError
 from curation.finished import committed_shards, finished_stage_of
-from curation.importing import ImportSettings, run_import
+from curation.import_document import ImportSettings
+from curation.importing import run_import
 from curation.preparing import RunCorpus
 from curation.recipe import Recipe
 from curation.runner import RunContext, StageResult
@@ -71,7 +72,7 @@ def _read_class(
         if place:
             shards += committed_shards(*place)
             continue
-        own_archives, own_tables = _named(path, crawl_inputs.SUFFIXES), _named(path, importing.SUFFIXES)
+        own_archives, own_tables = _named(path, crawl_inputs.SUFFIXES), _named(path, input_rows.SUFFIXES)
         archives += own_archives
         tables += own_tables
         if not (own_archives or own_tables):

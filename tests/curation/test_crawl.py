@@ -14,7 +14,8 @@ import pytest
 from warcio.archiveiterator import ArchiveIterator
 
 from curation.crawl import run_crawl
-from curation.crawl_page import dump_name, iso_date
+from curation.crawl_page import dump_name
+from curation.dates import iso_date
 from curation.errors import InputError, QuarantineError, UsageError
 from curation.progress import Progress
 from curation.recipe import MIB, CrawlLimits, CrawlSettings

@@ -12,10 +12,12 @@ import polars as pl
 import pytest
 import zstandard
 
-from curation import importing
+from curation import importing, input_rows
 from curation.documents import SCHEMA
 from curation.errors import InputError, PipelineError, QuarantineError
-from curation.importing import ImportSettings, read_rows, run_import
+from curation.import_document import ImportSettings
+from curation.importing import run_import
+from curation.input_rows import read_rows
 from curation.runner import StageResult
 from tests.curation.runs import outputs, rows_of, run_here, table, write_rows
 from tests.curation.stages_for_tests import context_of
@@ -182,7 +184,7 @@ def test_parquet(tmp_path: Path) -> None:
     frame.write_parquet(tmp_path / "rows.parquet")
     result, documents, _ = imported(tmp_path, tmp_path / "rows.parquet")
     assert (result.counts.kept, dict(result.counts.quarantined)) == (30, {"unreadable_row": 1})
-    assert documents["date"][0] == "2024-05-18T01:02:03"
+    assert documents["date"][0] == "2024-05-18T01:02:03Z"
     assert json.loads(documents["metadata"][0]) == {"id": 1, "raw": "b'\\x00'"}  # repeated, so replaced
 
 
@@ -239,6 +241,40 @@ def test_same_bytes_again_and_nothing_done_twice(tmp_path: Path) -> None:
     result, _, _ = imported(tmp_path, path)
     assert result.reused == 1
     assert outputs(tmp_path / "run") == before
+
+
+def test_a_replaced_id_is_not_lost_where_the_new_one_happens_to_end_in_it(tmp_path: Path) -> None:
+    rows = [{"id": digit, "text": "text"} for digit in "0123456789abcdef" for _ in range(2)]  # one sha256 in 16 ends in a given digit
+    _, documents, _ = imported(tmp_path, write_rows(tmp_path / "rows.jsonl", rows))
+    assert [json.loads(metadata)["id"] for metadata in documents["metadata"]] == [row["id"] for row in rows]
+
+
+def test_a_file_in_spans_gives_the_documents_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[bytes | dict[str, Any]] = [{"text": f"document {number}"} for number in range(60)]  # ids tell their rows
+    rows[7:7] = [b"{broken", b"", {"id": "e", "text": " "}]
+    rows[30:30] = [{"id": "same", "text": "one"}, {"id": "same", "text": "two"}]
+    path = lines(tmp_path / "rows.jsonl", *rows)
+    whole, documents, ledger = imported(tmp_path / "whole", path)
+    monkeypatch.setattr(input_rows, "SPAN_BYTES", 100)
+    result, in_spans, ledger_in_spans = imported(tmp_path / "spans", path)
+    assert result.parts > 10
+    assert in_spans.equals(documents)
+    assert ledger_in_spans.equals(ledger)
+    assert (result.counts, whole.parts) == (whole.counts, 1)
+    assert imported(tmp_path / "limited", path, limit=40)[1].equals(documents[:38])  # 40 rows with the broken and the empty one
+    with path.open("ab") as stream:  # what stood there before is not read again
+        stream.write(b'\n{"id": "new", "text": "appended"}')
+    again, longer, _ = imported(tmp_path / "spans", path)
+    assert (again.reused, longer["id"][-1]) == (result.parts - 1, "new")
+
+
+def test_dates_are_those_of_utc_and_what_is_no_date_stays_in_metadata(tmp_path: Path) -> None:
+    dates = ["2021-01-01T00:30:00+02:00", "2020-12-31T23:00:00Z", "2020-12", "20201231235959", "last summer", "", 20201231]
+    _, documents, _ = imported(tmp_path, write_rows(tmp_path / "rows.jsonl", [{"text": "text", "date": date} for date in dates]))
+    expected = ["2020-12-31T22:30:00Z", "2020-12-31T23:00:00Z", "2020-12-01T00:00:00Z", "2020-12-31T23:59:59Z", None, None, None]
+    assert documents["date"].to_list() == expected
+    kept = [None if metadata is None else json.loads(metadata) for metadata in documents["metadata"]]
+    assert kept == [None, None, None, None, {"date": "last summer"}, {"date": ""}, {"date": 20201231}]
 
 
 def test_an_id_like_that_of_a_piece_is_replaced_and_kept_in_metadata(tmp_path: Path) -> None:
