@@ -276,20 +276,22 @@ def _run_documents_stage(name: str, options: argparse.Namespace, recipe: Recipe,
     from curation.import_document import ImportSettings
     from curation.importing import run_import
     from curation.runner import run_stage
+    from curation.workers import shared_workers
 
     places, files = _inputs_of(name, options, context)
     shards = [shard for place in places for shard in committed_shards(*place)]
-    if files:
-        yield run_import(f"{name}/input", files, ImportSettings(), context, options.limit)
-        shards += committed_shards(context.folder, f"{name}/input")
-    if options.command != "run":  # there, the limit is the crawl's
-        shards = limit_shards(shards, options.limit)
-    if name == "filter" and recipe.filter.positives:
-        settings = ImportSettings(recipe.filter.positive_source, normalise=True)
-        yield run_import("filter/positives", recipe.filter.positives, settings, context)
-        shards += committed_shards(context.folder, "filter/positives")
-    with _index_lock(name, recipe):
-        yield run_stage(_stage(name, recipe, shards), shards, context)
+    with shared_workers(context) as context:
+        if files:
+            yield run_import(f"{name}/input", files, ImportSettings(), context, options.limit)
+            shards += committed_shards(context.folder, f"{name}/input")
+        if options.command != "run":  # there, the limit is the crawl's
+            shards = limit_shards(shards, options.limit)
+        if name == "filter" and recipe.filter.positives:
+            settings = ImportSettings(recipe.filter.positive_source, normalise=True)
+            yield run_import("filter/positives", recipe.filter.positives, settings, context)
+            shards += committed_shards(context.folder, "filter/positives")
+        with _index_lock(name, recipe):
+            yield run_stage(_stage(name, recipe, shards), shards, context)
     if name == "filter":
         from quality_filter.stage import count_raw_documents
 

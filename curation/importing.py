@@ -27,6 +27,7 @@ from curation.ledger import Action, Counts
 from curation.parts import Part, PartWriter, WorkItem
 from curation.runner import RunContext, StageResult, library_versions, run_parts
 from curation.stage import Outcome
+from curation.workers import open_engine
 
 VERSION = 2
 LIBRARIES = ("orjson", "polars", "ftfy")
@@ -63,7 +64,7 @@ def run_import(stage: str, paths: list[str], settings: ImportSettings, context: 
     """
     started = time.monotonic()
     files = storage.expand_paths(paths, SUFFIXES)
-    with LocalEngine(context.workers) as engine:
+    with open_engine(context) as engine:
         plans, failures = _plan_files(files, engine)
         if not plans:
             raise InputError(sorted(failure["error"] for failure in failures)[0])

@@ -27,6 +27,7 @@ from curation.preparing import prepare_stage
 from curation.progress import Progress
 from curation.shards import Manifest, Shard, fingerprint_of, read_shard, sealed_json
 from curation.stage import Prepared, Stage
+from curation.workers import open_engine
 
 MAX_QUARANTINE_SHARE = 0.05  # design: a stage fails when over 5 % of its documents are quarantined
 OUTPUT_FOLDERS = ("documents", "ledger", "quarantine", "prepared")
@@ -34,11 +35,12 @@ OUTPUT_FOLDERS = ("documents", "ledger", "quarantine", "prepared")
 
 @dataclass(frozen=True)
 class RunContext:
-    """Where a run lives and how it works; nothing here changes an output."""
+    """Where a run lives and how it works; nothing here changes an output. ``engine``: of workers that are there already."""
 
     folder: str
     workers: int
     progress: Progress
+    engine: LocalEngine | None = None
 
 
 @dataclass
@@ -243,7 +245,7 @@ def run_stage(stage: Stage, shards: list[Shard], context: RunContext) -> StageRe
         "libraries": library_versions(stage.libraries),
         "resources": [_identity(path) for path in sorted(set(stage.resources()))],
     }
-    with LocalEngine(context.workers) as engine:
+    with open_engine(context) as engine:
         prepared = prepare_stage(context.folder, stage, shards, settings, engine, context.progress)
         items = [
             WorkItem(

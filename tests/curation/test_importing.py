@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 import zstandard
 
-from curation import importing, input_rows
+from curation import input_rows, workers
 from curation.documents import SCHEMA
 from curation.errors import InputError, PipelineError, QuarantineError
 from curation.import_document import ImportSettings
@@ -35,7 +35,7 @@ COMPRESS: dict[str, Callable[[bytes], bytes]] = {
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Workers are tested elsewhere; starting them takes longer than these imports."""
-    monkeypatch.setattr(importing, "LocalEngine", InlineEngine)
+    monkeypatch.setattr(workers, "LocalEngine", InlineEngine)
 
 
 def imported(tmp_path: Path, *paths: Path, limit: int | None = None, **settings: Any) -> tuple[StageResult, pl.DataFrame, pl.DataFrame]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from curation import runner, storage
+from curation import workers as workers_module
 from curation.engine.local import ItemResult
 from curation.errors import EXIT_QUARANTINE, InputError, IntegrityError, PipelineError, QuarantineError
 from curation.finished import check_current, committed_shards, read_stage_file
@@ -77,7 +78,7 @@ def real(tmp_path: Path) -> Bench:
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A bench that works in this process."""
-    monkeypatch.setattr(runner, "LocalEngine", InlineEngine)
+    monkeypatch.setattr(workers_module, "LocalEngine", InlineEngine)
     return Bench(tmp_path)
 
 
