@@ -49,6 +49,7 @@ COMMANDS = {
 # ``PACKAGE.commands`` as the functions ``add_WORD_arguments(parser)`` and ``WORD(options) -> exit code``, WORD the last of its name.
 TOOLS = {
     "links": "Reddit submission dumps to the links that readers shared",
+    "fetch": "fetch linked pages from their servers into WARC files",
     "filter train": "train a quality classifier into a folder of its own",
     "filter inspect": "tell why a document, or a text file, scores as it does, and what every rule makes of it",
     "dedup clusters": "list the largest clusters of duplicates, with samples",
@@ -58,7 +59,13 @@ TOOLS = {
     "export": "write the model of a run as Hugging Face's transformers reads it",
 }
 # Packages by the first word, where they have another name.
-TOOL_PACKAGES = {"filter": "quality_filter", "links": "curation.links", "generate": "trainer", "export": "trainer"}
+TOOL_PACKAGES = {
+    "filter": "quality_filter",
+    "links": "curation.links",
+    "fetch": "curation.fetching",
+    "generate": "trainer",
+    "export": "trainer",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from curation.recipe_fetch import FetchSettings
 from curation.recipe_links import LinksSettings
 from curation.recipe_rules import PersonalDataKind, RuleSettings
 from curation.recipe_train import TrainSettings
@@ -268,6 +269,7 @@ class Recipe(Section):
     inputs: list[str] = Field([], description="files to crawl, where the command line names none")
     seed: int = Field(0, ge=0, lt=1 << 63, description="seed of every draw, sample and shuffle")
     links: LinksSettings = LinksSettings()
+    fetch: FetchSettings = FetchSettings()
     crawl: CrawlSettings = CrawlSettings()
     filter: FilterSettings = FilterSettings()
     dedup: DedupSettings = DedupSettings()

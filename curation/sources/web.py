@@ -301,7 +301,7 @@ def _check_status(url: str, response: Any) -> None:
         return
     said = f"the server answered {status} {response.reason or ''}".rstrip()
     if status in PASSING:
-        raise TransferError(said, _retry_after(response.headers.get("Retry-After")), status in CROWDED)
+        raise TransferError(said, retry_after(response.headers.get("Retry-After")), status in CROWDED)
     if status == 416:  # the file is shorter now than what is here
         raise TransferError(said, restart=True)
     if status in (404, 410):
@@ -309,7 +309,7 @@ def _check_status(url: str, response: Any) -> None:
     raise InputError(f"cannot fetch {url}: {said}; see whether it can be read without signing in")
 
 
-def _retry_after(value: str | None) -> float:
+def retry_after(value: str | None) -> float:
     """Seconds that a Retry-After header asks for: a number of them, or a date."""
     if not value:
         return 0.0
