@@ -1,4 +1,4 @@
-"""Web sites on loopback for the fetcher's tests: any number of host names on one port, which say and do what a test wants, byte by byte."""
+"""Web sites on this machine for the fetcher's tests: any number of host names on one port, which say and do what a test wants, byte by byte."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Sites:
 
     def __enter__(self) -> Sites:
         self._thread.start()
-        self._server = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._serve, "127.0.0.1", 0), self._loop).result()
+        self._server = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._serve, "0.0.0.0", 0), self._loop).result()
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -1,4 +1,4 @@
-"""robots.txt, by the families of cases that RFC 9309 defines and that google/robotstxt tests; each case is written from the rule it names."""
+"""robots.txt, by the families of cases that RFC 9309 defines and google/robotstxt tests; each is written from the rule it names."""
 
 from __future__ import annotations
 
