@@ -3,12 +3,13 @@
 import asyncio
 import json
 import sys
+from pathlib import Path
 
 import aiohttp
 
 
 async def main() -> None:
-    addresses = iter(open(sys.argv[1]).read().split())
+    addresses = iter(Path(sys.argv[1]).read_text().split())
     fetched = 0
 
     async def work(session: aiohttp.ClientSession) -> None:

@@ -10,7 +10,6 @@ import asyncio
 import functools
 import re
 import ssl
-from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from typing import Any
 import aiohttp
 import certifi
 from aiohttp.client_proto import ResponseHandler
+from multidict import CIMultiDict, MultiMapping
 from yarl import URL
 
 from curation.fetching.outcomes import FetchProblem, FetchReason
@@ -43,7 +43,7 @@ class Exchange:
     request: bytes = b""
     received: bytearray = field(default_factory=bytearray)
     status: int = 0
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: MultiMapping[str] = field(default_factory=CIMultiDict)
     truncated: str | None = None
     peer_closed: bool = False
 
@@ -64,7 +64,7 @@ class Exchange:
 
     def header_values(self, name: str) -> list[str]:
         """The values of all headers of a name, in their order."""
-        return list(self.headers.getall(name, []))  # type: ignore[attr-defined]
+        return list(self.headers.getall(name, []))
 
 
 _RUNNING: ContextVar[Exchange] = ContextVar("running")

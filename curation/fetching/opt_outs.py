@@ -80,7 +80,7 @@ class _MetaTags(HTMLParser):
 
 
 class TdmRules:
-    """What a site's tdmrep.json reserves. The report leaves open whether the first or the longest match counts: each does."""
+    """What a site's tdmrep.json reserves. Its readers differ on whether the first or the longest match counts: each does."""
 
     def __init__(self, content: bytes) -> None:
         self._rules = [(pattern, length, reserved) for pattern, length, reserved in _tdm_rules(content)]

@@ -95,7 +95,7 @@ class SiteFiles:
             return fetched, SiteRules(robots, TdmRules(b""), FetchReason(reason), f"robots.txt: {detail}")
         if not respect.tdm_reservation:
             return fetched, SiteRules(robots, TdmRules(b""))
-        # A file that cannot be had reserves nothing: unlike robots.txt, it need not be asked for (TDMRep, section 6).
+        # A file that cannot be had reserves nothing: for robots.txt alone a standard says otherwise.
         later, _, content = await self._file(site.with_path("/.well-known/tdmrep.json"), MAX_TDM_FILE_BYTES)
         return min(fetched, later), SiteRules(robots, TdmRules(content))
 

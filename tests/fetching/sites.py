@@ -1,4 +1,4 @@
-"""Web sites on this machine for the fetcher's tests: any number of host names on one port, which say and do what a test wants, byte by byte."""
+"""Web sites on this machine for the fetcher's tests: any number of host names on one port, which do what a test wants, byte by byte."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from multidict import CIMultiDict
 from yarl import URL
 
 from curation.errors import EXIT_TERMINATED, InputError, InterruptedRun, LockedError
@@ -33,8 +35,7 @@ DATE = "2026-11-01T00:00:00.000Z"
 def exchange_with(url: str) -> Exchange:
     body = f"page {url}".encode()
     exchange = Exchange(URL(url), 1000, ("127.0.0.1",), DATE, "127.0.0.1", b"GET / HTTP/1.1\r\n\r\n", bytearray(answer(body)), 200)
-    exchange.headers = {"Content-Type": "text/html"}
-    exchange.header_values = lambda name: []  # type: ignore[method-assign]
+    exchange.headers = CIMultiDict({"Content-Type": "text/html"})
     return exchange
 
 
@@ -138,7 +139,7 @@ def test_a_stop_is_clean_and_hosts_keep_their_peace(tmp_path: Path) -> None:
         assert not kept & {sites.url(request.host + request.path) for request in sites.requests[requests:]}
         for host in range(4):
             times = sorted((request.began, request.ended) for request in sites.requests if request.host == f"h{host}.example")
-            assert min(later[0] - earlier[1] for earlier, later in zip(times, times[1:], strict=False)) >= 0.3 - 0.005
+            assert min(later[0] - earlier[1] for earlier, later in itertools.pairwise(times)) >= 0.3 - 0.005
         assert Counter(uri for kind, uri, *_ in records(tmp_path / "warc") if kind == "response") == Counter(urls)
 
 

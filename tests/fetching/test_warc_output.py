@@ -23,7 +23,9 @@ SAME = answer(b"the same body on two hosts")
 PAGES = {
     "a.example/": SAME,
     "b.example/": SAME,
-    "a.example/gzip": answer(b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00", "200 OK", "Content-Encoding: gzip"),
+    "a.example/gzip": answer(
+        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00", "200 OK", "Content-Encoding: gzip"
+    ),
     "b.example/chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/plain\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
     "b.example/empty": b"HTTP/1.1 204 No Content\r\n\r\n",
     "b.example/cut": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
@@ -51,7 +53,9 @@ def test_warcio_finds_nothing_wrong(crawled: tuple[Path, dict[str, bytes]], caps
 def test_fastwarc_finds_nothing_wrong(crawled: tuple[Path, dict[str, bytes]]) -> None:
     [path] = crawled[0].glob("*.warc.gz")
     with open(path, "rb") as stream:
-        found = [(record.record_type, record.verify_block_digest()) for record in ArchiveIterator(stream, parse_http=False, strict_mode=True)]
+        found = [
+            (record.record_type, record.verify_block_digest()) for record in ArchiveIterator(stream, parse_http=False, strict_mode=True)
+        ]
     assert all(sound for _, sound in found)
     kinds = [kind for kind, _ in found]
     assert kinds.count(WarcRecordType.request) == len(PAGES) == kinds.count(WarcRecordType.response) + 1
@@ -132,7 +136,13 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         assert main([*command, "--contact", CONTACT]) == EXIT_DONE
         said = capsys.readouterr().out
         assert re.match(r"fetch: 1 links, 1 fetched \(1 whole\); [\d.]+ s\noutput: ", said) and "next: python cli.py crawl" in said
-        assert [path.name for path in sorted(output.iterdir())] == [".lock", "fetch-00000.warc.gz", "frontier.sqlite", "outcomes", "summary.json"]
+        assert [path.name for path in sorted(output.iterdir())] == [
+            ".lock",
+            "fetch-00000.warc.gz",
+            "frontier.sqlite",
+            "outcomes",
+            "summary.json",
+        ]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +157,9 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 )
 def test_wrong_options(tmp_path: Path, change: list[str], code: int) -> None:
     (tmp_path / "links.txt").write_text("http://a.example/\n")
-    assert main(["fetch", str(tmp_path / "links.txt"), "--output", str(tmp_path / "warc"), "--contact", CONTACT, "--quiet", *change]) == code
+    assert (
+        main(["fetch", str(tmp_path / "links.txt"), "--output", str(tmp_path / "warc"), "--contact", CONTACT, "--quiet", *change]) == code
+    )
 
 
 @pytest.mark.parametrize("content", [None, b"PAR1 but no table", "table"])
