@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from contamination.split import merge_windows
 from contamination.stage import DecontaminateStage
 from curation.documents import SCHEMA, documents_frame
 from curation.errors import InputError, UsageError
 from curation.recipe import DecontaminateSettings
 from curation.stage import Outcome, Prepared
-from tests.shared_data import shared
 from tests.small_corpus import SmallCorpus, shards_of
 
 ITEM = "which planet of the solar system has the largest number of moons that are known today"
@@ -237,46 +232,6 @@ def test_resources_are_benchmarks_and_specs(tmp_path: Path) -> None:
     data.write_text("")
     paths = DecontaminateStage(DecontaminateSettings(benchmarks=[str(data)]), 0).resources()
     assert {Path(path).name for path in paths} == {"piqa_val.jsonl", "piqa_val.yaml"}
-
-
-def _from_word_to_word(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span without quotes and stops at its edges, which belong to no word."""
-    words = [match.span() for match in re.finditer(r"[^\W_]+", text[start:end])]
-    return start + words[0][0], start + words[-1][1]
-
-
-def _json_lines(path: Path) -> list[dict[str, Any]]:
-    with open(path, encoding="utf-8", newline="\n") as lines:
-        return [json.loads(line) for line in lines]
-
-
-def test_planted_leaks(tmp_path: Path) -> None:
-    """Recall of all leaks of 13 words or more, the exact windows removed, nothing else touched."""
-    bench = shared("data", "benchmarks", "mmlu_test.jsonl.gz")
-    planted, truth_file = tmp_path / "planted.jsonl", tmp_path / "truth.jsonl"
-    fields = "question,choice0,choice1,choice2,choice3"
-    arguments = ["--docs", shared("data", "quality", "commoncrawl-unselected.jsonl.gz"), "--bench", bench, "--fields", fields]
-    arguments += ["--count", "36", "--many", "1", "--seed", "1", "--out", planted, "--truth", truth_file]
-    subprocess.run([sys.executable, shared("tools", "plant_leaks.py"), *map(str, arguments)], check=True, capture_output=True)
-    texts = {row["id"]: row["text"] for row in _json_lines(planted)}
-    truth = [line for line in _json_lines(truth_file) if line["has_13gram"]]
-    assert len(truth) > 36
-
-    rows = [{"id": name, "text": text} for name, text in texts.items()]
-    corpus, _, outcomes = run(tmp_path, rows, shard_rows=90, benchmarks=[str(bench)])
-    ledger = {row["id"]: row for outcome in outcomes for row in outcome.ledger}
-    assert set(ledger) == {line["doc"] for line in truth}
-    removed_whole = {name for name, row in ledger.items() if row["action"] == "removed"}
-    assert {name for name in ledger if name.startswith("many")} <= removed_whole
-    for name, row in ledger.items():
-        text = texts[name]
-        spans = [_from_word_to_word(text, line["start"], line["end"]) for line in truth if line["doc"] == name]
-        windows = merge_windows(spans, len(text), 200)
-        detail = json.loads(row["detail"])
-        assert detail["removed"] == [list(window) for window in windows]
-        assert detail["removed_total"] == len(windows)
-    [report] = json.loads(corpus.published["contamination/report.json"])
-    assert report["dirty"] >= len({line["item"] for line in truth if "item" in line})
 
 
 def test_same_bytes_again(tmp_path: Path) -> None:
