@@ -2,8 +2,8 @@
 
 janitor: EleutherAI's, of the LM evaluation harness, its Python mode. datatrove: its n-gram filter and the index that it is for,
 without lighteval, which it asks for even where it is handed the texts. Both with 13-grams. PASSAGES: one JSON string a line.
-DOCUMENTS: objects with ``id`` and ``text``. The last line says which documents they change or drop, and the
-processor seconds without loading and indexing.
+DOCUMENTS: objects with ``id`` and ``text``. Loads and indexes once, then goes over the documents once for each line of its
+input, and answers with the processor seconds and the documents that were changed or dropped.
 """
 
 import contextlib
@@ -51,9 +51,10 @@ def main():
     with open(documents_path, encoding="utf-8") as lines:
         documents = [(row["id"], row["text"]) for row in map(json.loads, lines)]
     touches(documents[0][1])
-    started = time.process_time()
-    touched = [name for name, text in documents if touches(text)]
-    print(json.dumps({"seconds": time.process_time() - started, "touched": touched}))
+    for _ in sys.stdin:
+        started = time.process_time()
+        touched = [name for name, text in documents if touches(text)]
+        print(json.dumps({"seconds": time.process_time() - started, "touched": touched}), flush=True)
 
 
 main()
