@@ -24,6 +24,7 @@ TABLE_COLUMNS = {  # what matters most comes first: a phone shows the left end
     "items": "items",
     "clean_percent": "clean",
     "documents_hit": "documents hit",
+    "sources_hit": "of the sources",
     "dirty_passage": "dirty passages",
     "dirty_question": "dirty questions",
     "n": "n",
@@ -31,7 +32,7 @@ TABLE_COLUMNS = {  # what matters most comes first: a phone shows the left end
     "ngrams_ignored_as_common": "n-grams ignored as common",
     "too_short": "items too short",
 }
-NUMBERS = tuple(name for name in TABLE_COLUMNS if name not in ("name", "clean_percent"))
+NUMBERS = tuple(name for name in TABLE_COLUMNS if name not in ("name", "clean_percent", "sources_hit"))
 
 STYLE = """
 :root {
@@ -152,6 +153,9 @@ def _cell(name: str, row: dict[str, Any]) -> str:
         return f'<td><span class="bar"><i style="width:{value:.1f}%"></i></span>{value:.2f} %</td>'
     if name == "name":
         return f'<td class="name">{escape(value)} <span class="soft">{escape(row["split"])}</span></td>'
+    if name == "sources_hit":
+        sources = ", ".join(f"{escape(source)} {documents:,}" for source, documents in value.items() if source)
+        return f'<td class="name">{sources}</td>'
     return f"<td{_number(name)}>{'' if value is None else f'{value:,}'}</td>"
 
 
@@ -172,8 +176,17 @@ def _legend() -> str:
     return f'<details><summary class="soft">What the columns hold</summary><dl>{entries}</dl></details>'
 
 
+def _reading(item: Item, example: Example) -> str:
+    """The whole item, or the reading of it in which more of the passage stands: its question with one of the answers."""
+
+    def covered(text: str) -> int:
+        return sum(end - start for start, end in shared_spans(text, example.excerpt, example.ngram_words))
+
+    return max([item.text, *item.passages], key=covered)
+
+
 def _figure(example: Example, item: Item, index: OverlapIndex) -> str:
-    text = item.text
+    text = _reading(item, example)
     cut = text[:MAX_ITEM_CHARACTERS]
     shown = highlighted(cut, shared_spans(cut, example.excerpt, example.ngram_words)) + (" …" if cut != text else "")
     passage = highlighted(example.excerpt, [(example.offset, min(len(example.excerpt), example.offset + example.end - example.start))])

@@ -142,6 +142,17 @@ def test_the_page_escapes_what_it_shows() -> None:
     assert "http-equiv" not in page and "src=" not in page.replace("&lt;img src=x", "")
 
 
+def test_the_page_shows_the_reading_that_matched_and_the_sources() -> None:
+    """The document holds the question with its second answer, which stand apart in the item as a whole."""
+    item = Item(0, (("Count from one to eight, they said, and then go on:",), ("at zero", "nine ten eleven")))
+    index = build_index([Benchmark(BenchmarkSpec(name="x", report_words=10), [item])], 13, 8, 13)
+    overlap = measure(index, ["to eight they said and then go on nine ten eleven"], [[0]])
+    report = build_report([Benchmark(BenchmarkSpec(name="x"), [item])], overlap, 10)
+    page = render_page(report.rows, overlap.examples, [item], index, 1).decode()
+    assert "from one <mark>to eight, they said, and then go on:\nnine ten eleven</mark></blockquote>" in page
+    assert '<td class="name">web 1</td>' in page
+
+
 def test_marks() -> None:
     assert highlighted("a<b>c", [(1, 3), (4, 5)]) == "a<mark>&lt;b</mark>&gt;<mark>c</mark>"
     assert highlighted("", []) == ""
