@@ -379,9 +379,9 @@ def _check_inputs(options: argparse.Namespace, recipe: Recipe, stages: Sequence[
 
         resolve(recipe.dedup)
     if "decontaminate" in stages:
-        from contamination.presets import resolve_rules
+        from contamination.presets import check_settings
 
-        resolve_rules(recipe.decontaminate)
+        check_settings(recipe.decontaminate)
     if "decontaminate" in stages and not recipe.decontaminate.benchmarks and not options.quiet:
         print("note: decontaminate.benchmarks is empty, so no overlap can be found", file=sys.stderr)
 

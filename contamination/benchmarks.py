@@ -158,6 +158,8 @@ def _texts(value: Any, name: str, place: str) -> list[str]:
         return [text for entry in value for text in _texts(entry, name, place)]
     if isinstance(value, dict):
         raise InputError(f"{place}: field {name} holds further fields ({', '.join(value)}); name one of them as {name}.FIELD")
+    if isinstance(value, bytes):
+        raise InputError(f"{place}: field {name} holds bytes, not text; write it as text, or name other fields")
     text = str(value)
     return [text] if text.strip() else []
 

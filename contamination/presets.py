@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from contamination.specs import resolve_specs
+from curation import storage
 from curation.errors import UsageError
 from curation.recipe import DecontaminateSettings
 
@@ -49,3 +51,16 @@ def resolve_rules(settings: DecontaminateSettings) -> Rules:
             f"decontaminate.report_min_words, {rules.report_min_words}, is above report_max_words, {rules.report_max_words}; raise that"
         )
     return rules
+
+
+def check_settings(settings: DecontaminateSettings) -> None:
+    """Refuse what cannot work before any stage reads anything.
+
+    Raises:
+        UsageError: the recipe contradicts itself, or an entry of ``benchmarks`` is wrong.
+        InputError: a benchmark's file is not there, or its spec is wrong.
+    """
+    resolve_rules(settings)
+    for spec in resolve_specs(settings.benchmarks):
+        for path in spec.files:
+            storage.file_size(path)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from contamination.benchmarks import read_rows
 from curation import storage
-from curation.errors import InputError
+from curation.errors import InputError, IntegrityError
 
 REPORT, DIRTY_ITEMS = "contamination/report.json", "contamination/dirty_items.json"
 CONFIDENCE_Z = 1.959964  # of a two-sided interval of 95 %
@@ -91,7 +91,10 @@ def _published(run: str, name: str) -> Any:
     path = storage.join(run, name)
     if not storage.exists(path):
         raise InputError(f"{path} is missing; run `python cli.py decontaminate --run {run}` first")
-    return json.loads(storage.read_bytes(path))
+    try:
+        return json.loads(storage.read_bytes(path))
+    except ValueError as error:
+        raise IntegrityError(f"{path} is damaged ({error}); run `python cli.py decontaminate --run {run}` again") from error
 
 
 def published_report(run: str) -> list[dict[str, Any]]:
@@ -99,6 +102,7 @@ def published_report(run: str) -> list[dict[str, Any]]:
 
     Raises:
         InputError: the run has none.
+        IntegrityError: it is damaged.
     """
     rows: list[dict[str, Any]] = _published(run, REPORT)
     return rows

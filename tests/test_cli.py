@@ -257,6 +257,8 @@ def test_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "no such file" in refused(1, "crawl", tmp_path / "missing.warc", *common)
     assert "no such file" in refused(1, "decontaminate", "--input", tmp_path / "missing.jsonl", *common)
     assert "no such file" in refused(1, "filter", *common, "--set", "filter.positives=[missing.jsonl]")
+    for value, code, said in (("[missing.jsonl]", 1, "no such file"), ("[{nam: x}]", 2, "not a benchmark spec (nam)")):
+        assert said in refused(code, "decontaminate", "--input", rows, *common, "--set", f"decontaminate.benchmarks={value}")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["rows.jsonl", "site.warc.gz"]
 
 

@@ -91,6 +91,12 @@ def test_broken_files(tmp_path: Path, name: str, content: bytes, said: str) -> N
     assert "\n" not in str(caught.value)
 
 
+def test_bytes_are_no_text(tmp_path: Path) -> None:
+    pl.DataFrame({"question": [b"\xff\xfe"]}).write_parquet(tmp_path / "x.parquet")
+    with pytest.raises(InputError, match=r"x\.parquet, row 1: field question holds bytes, not text"):
+        read(tmp_path / "x.parquet", fields=["question"])
+
+
 def test_a_file_without_known_fields_says_how_to_name_them(tmp_path: Path) -> None:
     file = tmp_path / "x.jsonl"
     file.write_text('{"frage": "Warum?", "nummer": 3}\n', encoding="utf-8")

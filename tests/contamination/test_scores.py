@@ -11,7 +11,7 @@ import pytest
 
 from cli import main
 from contamination.scores import Group, compare, compare_run, comparisons_to_csv, comparisons_to_json, relative_difference, summarise
-from curation.errors import InputError
+from curation.errors import InputError, IntegrityError
 from tests.shared_data import shared
 
 PRINTED = 0.05  # half of the last printed digit of a score
@@ -116,6 +116,13 @@ def test_scores_that_belong_to_no_item_are_refused(tmp_path: Path, row: object, 
 
 def test_a_run_without_a_report_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"report.json is missing; run `python cli.py decontaminate"):
+        compare_run(str(tmp_path), [])
+
+
+def test_a_damaged_report_is_refused(tmp_path: Path) -> None:
+    path = Path(run_with_report(tmp_path)) / "contamination" / "dirty_items.json"
+    path.write_bytes(path.read_bytes()[:9])
+    with pytest.raises(IntegrityError, match=r"dirty_items.json is damaged .*run `python cli.py decontaminate"):
         compare_run(str(tmp_path), [])
 
 
