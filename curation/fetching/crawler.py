@@ -105,22 +105,24 @@ class Crawler:
         failures = 0
         while links := await self._kept(self._frontier.next_links, host, LINKS_AT_ONCE):
             for link in links:
-                reason = await self._fetch(link)
-                failures = failures + 1 if reason is not None and reason.outcome is Outcome.FAILED else 0
+                failures = 0 if await self._fetch(link) else failures + 1
                 if failures >= self._settings.max_host_failures:
                     await self._kept(self._keeper.give_up, host)
                     return
 
-    async def _fetch(self, link: Link) -> FetchReason | None:
-        """Ask for a link's address, if that is allowed; why the link is done, None if it waits for another address."""
+    async def _fetch(self, link: Link) -> bool:
+        """Ask for a link's address, if that is allowed; False if the server was asked and did not answer."""
+        asked = False
         try:
             rules = await self._rules(link.target)
             rules.check(link.target, self._settings)
+            asked = True
             exchange = await self._ask(link.target, self._settings.max_bytes)
         except FetchProblem as problem:
             await self._kept(self._keeper.refuse, link, problem)
-            return problem.reason
-        return await self._kept(self._keeper.settle, link, exchange)
+            return not (asked and problem.reason.outcome is Outcome.FAILED)
+        await self._kept(self._keeper.settle, link, exchange)
+        return exchange.status not in BUSY
 
     async def _rules(self, target: URL) -> SiteRules:
         host = target.raw_host or ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -64,6 +65,8 @@ def fetch_links(
             write_outcomes(frontier, folder)
             summary = summarise(frontier, folder)
             write_summary(folder, summary)
+        except sqlite3.Error as error:
+            raise PipelineError(f"cannot use {folder / FRONTIER}: {error}; free space, then run the same command again to go on") from error
         finally:
             frontier.close()
     if stopped is not None:
@@ -139,7 +142,7 @@ def _warcinfo(settings: FetchSettings, agent: str) -> dict[str, str]:
         "conformsTo": "https://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/",
         "operator": str(settings.contact),
         "http-header-user-agent": agent,
-        "robots": "obey" if settings.respect.robots else "ignore",
+        "robots": "classic" if settings.respect.robots else "ignore",
         "description": f"respected: {settings.respect.model_dump_json()}",
     }
 

@@ -21,7 +21,7 @@ from curation.fetching.warc_files import Place
 from curation.fetching.warc_records import Original
 
 LINKS_PER_COMMIT = 50_000
-CACHE_KIB = 64 << 10  # our choice: pages of the file that SQLite keeps in memory
+CACHE_KIB = 16 << 10  # our choice: pages of the file that SQLite keeps in memory
 CLAIM_BYTES = 16  # of a hash; two in ten thousand million addresses share one with a chance of 10^-19
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -186,10 +186,10 @@ class Frontier:
         number: int | None = self._value("SELECT number FROM links WHERE target = ? AND outcome IS NULL", target)
         return number
 
-    def offsets(self, file: str) -> set[int]:
-        """Where in a file the answers of links lie, behind what is known to be on the disk."""
+    def offsets(self, file: str, start: int) -> set[int]:
+        """Where in a file the answers of links lie, from an offset on."""
         query = "SELECT offset FROM links WHERE file = ? AND offset >= ?"
-        return {offset for (offset,) in self._database.execute(query, (file, self.synced_bytes(file)))}
+        return {offset for (offset,) in self._database.execute(query, (file, start))}
 
     def _finish(self, number: int, reason: FetchReason, detail: str | None, *answer: Any) -> None:
         values = [*answer, *[None] * (5 - len(answer))]

@@ -45,22 +45,21 @@ class Keeper:
         for _ in range(self._frontier.give_up(host, FetchReason.HOST_GIVEN_UP)):
             self._finished(FetchReason.HOST_GIVEN_UP)
 
-    def settle(self, link: Link, exchange: Exchange) -> FetchReason | None:
-        """Store an answer, unless its site does not want it; returns why the link is done, None if it was redirected and waits.
+    def settle(self, link: Link, exchange: Exchange) -> None:
+        """Store an answer, unless its site does not want it; follow it, if it is a redirect.
 
         Raises:
             PipelineError: the WARC file cannot be written.
         """
         try:
-            return self._settle(link, exchange)
+            self._settle(link, exchange)
         except FetchProblem as problem:
             self.refuse(link, problem, exchange.status)
-            return problem.reason
         except OSError as error:
             said = error.strerror or str(error)
             raise PipelineError(f"cannot write a WARC file: {said}; free space, then run the same command again to go on") from error
 
-    def _settle(self, link: Link, exchange: Exchange) -> FetchReason | None:
+    def _settle(self, link: Link, exchange: Exchange) -> None:
         if exchange.status in BUSY:
             raise FetchProblem(FetchReason.STILL_BUSY)
         self._check_wishes(exchange)
@@ -68,8 +67,9 @@ class Keeper:
         location = exchange.headers.get("Location")
         if exchange.status in REDIRECTS and location:
             self._write(answer, None)
-            return self._follow(link, location)
-        original = self._original(answer)
+            self._follow(link, location)
+            return
+        original = self._frontier.original_of(answer.payload_digest) if _is_original(answer) else None
         place = self._write(answer, original)
         reason = FetchReason.SAME_PAYLOAD if original else FetchReason(f"cut_{exchange.truncated}" if exchange.truncated else "whole")
         stored = Stored(reason, exchange.status, len(exchange.received), place, exchange.date)
@@ -77,7 +77,6 @@ class Keeper:
         self._frontier.store(link.number, stored, payload if _is_original(answer) and original is None else None)
         self._finished(reason)
         self._sync_sometimes()
-        return reason
 
     def _check_wishes(self, exchange: Exchange) -> None:
         respect, robot = self._settings.respect, self._settings.robot
@@ -87,17 +86,12 @@ class Keeper:
         if wish is not None:
             raise FetchProblem(wish)
 
-    def _follow(self, link: Link, location: str) -> FetchReason | None:
+    def _follow(self, link: Link, location: str) -> None:
         if link.redirects >= self._settings.max_redirects:
             raise FetchProblem(FetchReason.TOO_MANY_REDIRECTS, location)
         target = parse_target(location, link.target, self._settings.allow_private_hosts)
-        if self._frontier.redirect(link.number, target):
-            return None
-        self._finished(FetchReason.REDIRECT_TO_KNOWN)
-        return FetchReason.REDIRECT_TO_KNOWN
-
-    def _original(self, answer: Answer) -> Original | None:
-        return self._frontier.original_of(answer.payload_digest) if _is_original(answer) else None
+        if not self._frontier.redirect(link.number, target):
+            self._finished(FetchReason.REDIRECT_TO_KNOWN)
 
     def _write(self, answer: Answer, original: Original | None) -> Place:
         return self._files.write([answer_record(answer, original), request_record(answer)])

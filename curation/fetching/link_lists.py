@@ -48,7 +48,7 @@ def _from_text(path: str) -> Iterator[str]:
 
     with storage.open_binary(path) as stored, open_decompressed(stored, path) as stream:
         while line := stream.readline(MAX_LINE_BYTES):
-            text = line.decode("utf-8", "replace").strip()
+            text = line.decode("utf-8", "replace").lstrip("\ufeff").strip()
             if text:
                 yield text
 

@@ -31,7 +31,9 @@ def recover(folder: Path, frontier: Frontier) -> int:
     found = 0
     for path in sorted(folder.glob(f"*{SUFFIX}{OPEN}")):
         name = path.name.removesuffix(OPEN)
-        end, known = min(frontier.synced_bytes(name), path.stat().st_size), frontier.offsets(name)
+        synced = frontier.synced_bytes(name)
+        end = synced if synced <= path.stat().st_size else 0
+        known = frontier.offsets(name, end)
         with open(path, "rb") as stream:
             answer: _Member | None = None
             for member in _whole_members(stream, end):

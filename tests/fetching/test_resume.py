@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import shutil
@@ -16,12 +17,12 @@ import pytest
 from multidict import CIMultiDict
 from yarl import URL
 
-from curation.errors import EXIT_TERMINATED, InputError, InterruptedRun, LockedError
+from curation.errors import EXIT_TERMINATED, InputError, InterruptedRun, LockedError, PipelineError
 from curation.fetching.client import Exchange
 from curation.fetching.frontier import Frontier
 from curation.fetching.keeper import Keeper
 from curation.fetching.recovery import recover
-from curation.fetching.warc_files import WarcFiles
+from curation.fetching.warc_files import Place, WarcFiles
 from curation.fetching.warc_records import answer_record, request_record, to_answer, warcinfo_record
 from curation.lock import run_lock
 from tests.fetching.crawls import CONTACT, crawl, records, rows, settings
@@ -98,6 +99,46 @@ def test_what_a_power_failure_took_is_fetched_again(killed: tuple[Path, int, int
     content[second_end - 100 : second_end - 60] = bytes(40)  # a block that never reached the disk
     path.write_bytes(content)
     assert recovered(folder)[1] == ["fetched", None, None]
+
+
+def test_a_file_shorter_than_what_was_synced_is_read_from_its_beginning(killed: tuple[Path, int, int]) -> None:
+    folder, second_end, third_end = killed
+    [path] = folder.glob("*.open")
+    frontier = Frontier(folder / "frontier.sqlite")
+    frontier.write_synced(Place(path.name.removesuffix(".open"), third_end))
+    frontier.close()
+    os.truncate(path, second_end + 10)
+    assert recovered(folder) == (1, ["fetched", "fetched", None])
+
+
+def test_a_full_disk_ends_the_crawl_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [f"a.example/{number}" for number in range(6)]
+    writes = 0
+
+    def write(descriptor: int, content: bytes) -> int:
+        nonlocal writes
+        writes += 1
+        if writes == 4:
+            os.pwrite(descriptor, b"half of a record", os.lseek(descriptor, 0, os.SEEK_CUR))
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real_write(descriptor, content)
+
+    with Sites({place: answer(place.encode()) for place in places}) as sites:
+        urls = [sites.url(place) for place in places]
+        real_write = os.write
+        with monkeypatch.context() as patch:
+            patch.setattr("curation.fetching.warc_files.os.write", write)
+            with pytest.raises(PipelineError, match="cannot write a WARC file: No space left on device; free space"):
+                crawl(tmp_path, urls)
+        assert {row["outcome"] for row in crawl(tmp_path, urls).values()} == {"fetched"}
+        assert Counter(uri for kind, uri, *_ in records(tmp_path / "warc") if kind == "response") == Counter(urls)
+
+
+def test_a_foreign_file_in_the_frontiers_place(tmp_path: Path) -> None:
+    (tmp_path / "warc").mkdir()
+    (tmp_path / "warc/frontier.sqlite").write_bytes(b"something else " * 100)
+    with pytest.raises(InputError, match=r"frontier\.sqlite"):
+        crawl(tmp_path, ["http://a.example/"])
 
 
 def test_a_finished_crawl_asks_for_nothing_again(tmp_path: Path) -> None:

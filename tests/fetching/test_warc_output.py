@@ -104,7 +104,7 @@ def test_files_are_closed_at_a_size(tmp_path: Path) -> None:
         assert len(files) > 3 and all(path.stat().st_size < 3500 for path in files)
         infos = [(fields["WARC-Filename"], content) for kind, _, fields, content in found if kind == "warcinfo"]
         assert [name for name, _ in infos] == [path.name for path in files]
-        assert CONTACT.encode() in infos[0][1] and b"robots: obey\r\n" in infos[0][1]
+        assert CONTACT.encode() in infos[0][1] and b"robots: classic\r\n" in infos[0][1]
         assert sorted(uri for kind, uri, *_ in found if kind == "response") == sorted(sites.url(place) for place in places)
 
 
