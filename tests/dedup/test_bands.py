@@ -7,6 +7,7 @@ from datasketch.lsh import _false_negative_probability, _false_positive_probabil
 
 from curation.errors import UsageError
 from dedup.bands import FALSE_NEGATIVE_WEIGHT, candidate_probability, choose_bands, error_integrals
+from dedup.interop import signatures_of
 from dedup.keys import band_keys
 
 
@@ -65,6 +66,21 @@ def test_random_signatures_follow_the_curve() -> None:
         shared = (band_keys(one, 14, 9) == band_keys(other, 14, 9)).any(axis=1).mean()
         expected = float(candidate_probability(similarity, 14, 9))
         assert abs(shared - expected) < 4 * (expected * (1 - expected) / pairs) ** 0.5
+
+
+@pytest.mark.parametrize(("common", "own"), [(70, 15), (85, 7)])
+def test_texts_of_known_similarity_follow_the_curve(common: int, own: int) -> None:
+    # Single words that no other pair has: the similarity is common / (common + 2 own), exactly.
+    pairs, similarity = 2000, common / (common + 2 * own)
+    texts = []
+    for pair in range(pairs):
+        shared = " ".join(f"c{pair}x{number}" for number in range(common))
+        texts += [f"{shared} {' '.join(f'{side}{pair}x{number}' for number in range(own))}" for side in "ab"]
+    signatures = signatures_of(texts, ngram_words=1, permutations=128, seed=3)
+    keys = band_keys(signatures, 14, 9).reshape(pairs, 2, 14)
+    found = (keys[:, 0] == keys[:, 1]).any(axis=1).mean()
+    expected = float(candidate_probability(similarity, 14, 9))
+    assert abs(found - expected) < 4 * (expected * (1 - expected) / pairs) ** 0.5
 
 
 def test_keys_depend_on_every_row_and_its_place() -> None:

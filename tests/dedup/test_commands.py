@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 import signal
 import subprocess
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from curation.lock import run_lock
-from tests.curation.runs import command_line, outputs, run_here, write_rows
-from tests.dedup.corpora import planted
+from tests.curation.runs import command_line, outputs, run_here, table, write_rows
+from tests.dedup.corpora import planted, text
 
 
 @pytest.fixture
@@ -35,6 +38,30 @@ def test_an_index_on_the_command_line(tmp_path: Path, pages: Path, capsys: pytes
     assert "2 segments added" in capsys.readouterr().out
     with run_lock(str(index)):
         assert run_here("dedup", "--input", pages, "--against", index, "--run", tmp_path / "1", "--quiet") == 75
+
+
+def test_six_files_of_every_kind_with_a_truth_made_by_hand(tmp_path: Path) -> None:
+    page = text(1, 104)  # 100 shingles
+    changed = page.rsplit(" ", 2)[0] + " new words"  # 98 of 102 shingles in common
+    folder = tmp_path / "files"
+    folder.mkdir()
+    write_rows(folder / "1.jsonl", [{"id": "page", "text": page, "source": "webtext"}, {"id": "other", "text": text(2)}])
+    rows = [{"id": "spelled", "text": page.upper(), "source": "crawl"}, {"id": "changed", "text": changed, "source": "crawl"}]
+    (folder / "2.ndjson.gz").write_bytes(gzip.compress(b"\n".join(json.dumps(row).encode() for row in rows)))
+    pl.DataFrame({"id": ["table", "short"], "text": [page + "!", "four words are short"]}).write_parquet(folder / "3.parquet")
+    (folder / "4.txt").write_text("Four words, are SHORT.")
+    (folder / "5.md").write_text(text(3))
+    write_rows(folder / "6.json", [{"id": "short-other", "text": "four words are long"}, {"id": "marks", "text": "?!"}])
+    assert run_here("dedup", "--input", folder, "--run", tmp_path / "run", "--set", "dedup.source_priority=[webtext]", "--quiet") == 0
+    texts = table(tmp_path / "run", "dedup", "documents")["text"].to_list()
+    assert sorted(texts) == sorted([page, text(2), "Four words, are SHORT.", text(3), "four words are long", "?!"])
+    ledger = {row["id"]: (row["reason"], json.loads(row["detail"])) for row in table(tmp_path / "run", "dedup", "ledger").to_dicts()}
+    assert {one: (reason, detail["duplicate_of"], detail["similarity"]) for one, (reason, detail) in ledger.items() if one != "short"} == {
+        "spelled": ("exact_duplicate", "page", 1.0),
+        "table": ("exact_duplicate", "page", 1.0),
+        "changed": ("near_duplicate", "page", round(98 / 102, 6)),
+    }
+    assert ledger["short"][0] == "exact_duplicate"  # the text file has two marks more, and so is longer
 
 
 def test_clusters_are_listed(tmp_path: Path, pages: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,14 +6,16 @@ import random
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.documents import documents_frame
+from curation.documents import conform, documents_frame
 from curation.recipe import DedupSettings
 from dedup import decisions as decisions_module
 from dedup import members as members_module
@@ -177,6 +179,23 @@ def test_many_equal_documents_and_many_of_one_boilerplate(tmp_path: Path) -> Non
     assert kept[0] == "same-00000"
     assert len(kept) == 2001
     assert ledger["same-19999"]["cluster_size"] == 20_000
+
+
+@pytest.mark.slow
+def test_a_million_identical_documents_take_linear_time(tmp_path: Path) -> None:
+    """Processor time for a document at 1,000,000 is at most 1.5 times that at 100,000; pairs would make it ten times."""
+    seconds = {}
+    for count in (1000, 100_000, 1_000_000):  # the first loads the kernels
+        numbers = pl.DataFrame(
+            {"id": pl.int_range(count, eager=True).cast(pl.String).str.zfill(7), "text": pl.repeat(text(1), count, eager=True)}
+        )
+        frames = [conform(numbers[start : start + 50_000]) for start in range(0, count, 50_000)]
+        started = time.process_time()
+        corpus, _, outcomes = run_small(DedupStage(DedupSettings(), 1), tmp_path / str(count), frames)
+        seconds[count] = time.process_time() - started
+        assert [one for outcome in outcomes for one in outcome.documents["id"]] == ["0000000"]
+        assert json.loads(corpus.published["dedup/clusters.json"])["largest"][0]["size"] == count
+    assert seconds[1_000_000] < 15 * seconds[100_000]
 
 
 # --- real text ------------------------------------------------------------------------------------
