@@ -408,6 +408,10 @@ def _dry_run(options: argparse.Namespace, recipe: Recipe, stages: Sequence[str])
         finished = stage not in ("train", "report") and read_stage_file(options.run, stage)
         state = "has a finished output, which is made again if anything has changed" if finished else "would run"
         print(f"# {stage} {state}")
+    if "train" in stages:
+        from trainer.run import say_forecast
+
+        say_forecast(recipe.train, recipe.seed, options.run, recipe.tokenize.vocabulary_size)
     return EXIT_DONE
 
 

@@ -138,6 +138,12 @@ def _fingerprint_in(path: Path) -> str | None:
         return None
 
 
+def newest_tokens(folder: Path) -> int:
+    """Tokens of the newest checkpoint by its name, intact or not; 0: there is none."""
+    counts = [path.name.removeprefix(PREFIX) for path in folder.glob(f"{PREFIX}*")]
+    return max((int(count) for count in counts if count.isdecimal()), default=0)
+
+
 def newest_checkpoint(folder: Path, fingerprint: str | None, note: Callable[[str], None]) -> Checkpoint | None:
     """The newest intact checkpoint with this fingerprint (None: with any), or None.
 

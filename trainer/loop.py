@@ -10,7 +10,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from curation.storage import commit_bytes, is_remote, local_path
 from trainer.checkpoint import Checkpoint, TrainingState, checkpoint_path, newest_checkpoint, save_checkpoint
 from trainer.data import TrainingData, ValidationData, open_data
 from trainer.distribute import build_objective, gather, placed_like
+from trainer.forecast import model_utilisation
 from trainer.generate import Sampling, generate_text
 from trainer.metrics import METRICS_FILE, MetricsLog, read_metrics
 from trainer.model import build_model
@@ -77,6 +78,7 @@ def train(
     folder = local_path(model_folder)
     tokenizer = read_tokenizer(str(local_path(tokens_folder) / TOKENIZER_FILE))
     plan = plan_training(settings, tokenizer.vocabulary_size, processes)
+    plan = replace(plan, sharded=processes.share(plan.sharded))  # decided by free memory, which each sees otherwise
 
     def note(message: str) -> None:
         progress({"message": message})
@@ -200,8 +202,10 @@ class Run:
         self.saved = False
         seconds = time.monotonic() - started
         self.step_seconds += seconds
-        values = {"learning_rate": rate, "batch_tokens": self.tokens - first * self.plan.config.context_length}
-        values["tokens_per_second"] = values["batch_tokens"] / seconds
+        batch_tokens = sequences * self.plan.config.context_length
+        values = {"learning_rate": rate, "batch_tokens": batch_tokens, "tokens_per_second": batch_tokens / seconds}
+        mfu = model_utilisation(self.plan, self.processes, values["tokens_per_second"])
+        values |= {} if mfu is None else {"model_utilisation": mfu}
         if result.skipped is None:
             self.report({"loss": result.loss, "gradient_norm": result.gradient_norm, **values})
         else:

@@ -10,7 +10,7 @@ import torch
 
 from curation.errors import UsageError
 from curation.recipe_train import TrainSettings
-from trainer.memory import available_bytes, state_bytes
+from trainer.memory import MemoryNeed, available_bytes
 from trainer.model_config import ModelConfig
 from trainer.presets import preset
 from trainer.processes import Processes
@@ -50,7 +50,7 @@ def plan_training(settings: TrainSettings, vocabulary_size: int, processes: Proc
     config = ModelConfig(vocabulary_size, context_length, chosen.layers, chosen.width, chosen.heads, **architecture)
     device = choose_device(settings.device, processes)
     precision = settings.precision if settings.precision != "auto" else "bfloat16" if device.type == "cuda" else "float32"
-    sharded = processes.count > 1 and _is_sharded(settings, config, device)
+    sharded = processes.count > 1 and _is_sharded(settings, MemoryNeed(config, 1, PRECISIONS[precision]), device)
     if sharded and precision == "float16":
         raise UsageError("train.precision float16 needs one scale of the loss for the whole model, which fsdp divides; set it to bfloat16")
     schedule = plan_schedule(
@@ -63,10 +63,10 @@ def plan_training(settings: TrainSettings, vocabulary_size: int, processes: Proc
     return Plan(config, schedule, device, PRECISIONS[precision], sharded)
 
 
-def _is_sharded(settings: TrainSettings, config: ModelConfig, device: torch.device) -> bool:
+def _is_sharded(settings: TrainSettings, need: MemoryNeed, device: torch.device) -> bool:
     """Whether FSDP is asked for, or the model leaves less than half of a device to the activations."""
     if settings.parallel == "auto":
-        return 2 * state_bytes(config) > available_bytes(device)
+        return 2 * need.state > available_bytes(device)
     return settings.parallel == "fsdp"
 
 

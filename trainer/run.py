@@ -21,7 +21,7 @@ from curation.runner import RunContext, StageResult, library_versions
 from curation.shards import ManifestFile, file_is_intact, sealed_json
 from trainer.identity import IDENTITY_FILE, Identity, make_room
 from trainer.presets import preset
-from trainer.processes import Processes, joined
+from trainer.processes import Processes, joined, processes_of_environment
 from trainer.split import check_split
 from trainer.token_shards import TOKENS_SUFFIX
 
@@ -68,7 +68,9 @@ def run_train(settings: TrainSettings, seed: int, context: RunContext, stopping:
     folder = _model_folder(context.folder)
     summary = _finished_summary(context.folder, identity)
     if summary is None:
-        _check_plan(settings, context.folder, tokens)
+        from trainer.preparation import check_training
+
+        check_training(settings, context.folder, tokens, processes_of_environment())
         finished = storage.exists(model_manifest_file(context.folder))
         make_room(folder, identity, finished, lambda message: context.progress.say(f"{STAGE}: {message}"))
         summary = _finished_summary(context.folder, identity)
@@ -78,6 +80,7 @@ def run_train(settings: TrainSettings, seed: int, context: RunContext, stopping:
         if summary is None:
             storage.remove(model_manifest_file(context.folder))
             identity.commit(folder)
+            _announce(settings, seed, context, tokens, processes)
             summary = _train(settings, seed, context.folder, context.progress, tokens, identity, stopping, processes)
             _commit_manifest(context.folder, folder, identity, summary)
     details[STAGE] = summary
@@ -124,40 +127,27 @@ def _model_folder(run: str) -> Path:
     return storage.local_path(storage.join(run, "model"))
 
 
-def _check_plan(settings: TrainSettings, run: str, tokens: list[ManifestFile]) -> None:
-    """Find out what is wrong with recipe and tokens before an earlier model is touched.
+def _announce(settings: TrainSettings, seed: int, context: RunContext, tokens: list[ManifestFile], processes: Processes) -> None:
+    """Say what is to come, unless nobody listens."""
+    if not context.progress.quiet:
+        from trainer.preparation import forecast_lines
+
+        for line in forecast_lines(settings, seed, context.folder, tokens, processes):
+            context.progress.say(f"{STAGE}: {line}")
+
+
+def say_forecast(settings: TrainSettings, seed: int, run: str, vocabulary_size: int) -> None:
+    """Print what a training would take, for ``--dry-run``.
 
     Raises:
-        UsageError: the recipe does not fit the machine or the sources.
-        InputError: the tokens are too few.
-        IntegrityError: a token file is not what tokenize wrote.
+        UsageError: it does not fit the machine.
     """
-    from trainer.data import open_data
-    from trainer.loop import TOKENIZER_FILE
-    from trainer.plan import plan_training
-    from trainer.tokenizer import read_tokenizer
+    os.environ.setdefault(*WAITING_THREADS)
+    from trainer.preparation import dry_run_lines
 
-    folder = storage.local_path(storage.join(run, "tokens"))
-    tokenizer = read_tokenizer(str(folder / TOKENIZER_FILE))
-    plan = plan_training(settings, tokenizer.vocabulary_size)
-    open_data(
-        folder,
-        settings,
-        context_length=plan.config.context_length,
-        validation_tokens=plan.schedule.validation_tokens,
-        tokenizer_sha256=tokenizer.sha256,
-        seed=0,
-        names=token_names(tokens),
-        note=lambda _: None,
-    )
-    for file in tokens:
-        if not file_is_intact(storage.join(run, file.name), file):
-            raise IntegrityError(f"{storage.join(run, file.name)} is damaged or was changed since tokenize wrote it; run tokenize again")
-
-
-def token_names(tokens: list[ManifestFile]) -> list[str]:
-    """Names of the token files below the tokens folder."""
-    return [file.name.removeprefix("tokens/") for file in tokens]
+    tokens = token_files(run) if read_stage_file(run, "tokenize") else []
+    for line in dry_run_lines(settings, seed, run, tokens, vocabulary_size):
+        print(f"# {STAGE}: {line}")
 
 
 def _train(
@@ -171,6 +161,7 @@ def _train(
     processes: Processes,
 ) -> dict[str, Any]:
     from trainer.loop import train
+    from trainer.preparation import token_names
 
     with stopping.deferred(), progress.bar(STAGE, settings.tokens) as update:
 

@@ -1,0 +1,118 @@
+"""trainer/memory.py: counted by hand, and against the memory of real trainings."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+from curation.errors import UsageError
+from trainer.memory import MemoryNeed, available_bytes, check_fits
+from trainer.model_config import ModelConfig
+
+CONFIG = ModelConfig(1000, 64, 2, 32, 2, attention="dense")
+NEED = MemoryNeed(CONFIG, 4, torch.float32)
+
+
+def test_by_hand() -> None:
+    # 1,024 rows with padding and 64 positions of 32; a block has 12 * 32^2 + 13 * 32; a last norm of 64.
+    assert NEED.state == 16 * (1024 * 32 + 64 * 32 + 2 * (12 * 32**2 + 13 * 32) + 64)
+    # Of 4 * 64 tokens: in two layers 8 widths of residuals, norms, attention, and 2 * 4 of the MLP; three times the logits.
+    assert NEED.activations == 4 * 256 * (2 * 16 * 32 + 3 * 1024)
+    half = replace(NEED, precision=torch.bfloat16)
+    assert half.activations == 256 * (2 * (4 * 4 * 32 + 2 * 14 * 32) + 4 * 3 * 1024)
+    recomputed = replace(NEED, recompute=True)
+    assert recomputed.activations == 4 * 256 * (2 * 32 + 2 * 16 * 32 + 3 * 1024)
+    assert replace(NEED, parts=4).state == NEED.state // 4 + 8 * 12 * 32**2
+
+
+@pytest.mark.parametrize(
+    ("available", "advice"),
+    [
+        (NEED.total - 1, "set train.micro_batch_sequences to 3"),
+        (replace(NEED, micro_batch=1).total, "set train.micro_batch_sequences to 1"),
+        (replace(NEED, micro_batch=1, recompute=True, parts=2).total, "fsdp on 2 or more such devices"),
+        (10, "no preset is small enough"),
+    ],
+)
+def test_what_does_not_fit_is_an_error_with_advice(available: int, advice: str) -> None:
+    check_fits(NEED, NEED.total)
+    with pytest.raises(UsageError, match=f"the model needs about .* free; .*{advice}"):
+        check_fits(NEED, available)
+
+
+def test_recomputing_helps_a_deep_model() -> None:
+    deep = replace(NEED, config=replace(CONFIG, layers=24))
+    with pytest.raises(UsageError, match=r"set train\.activation_checkpointing to true and train\.micro_batch_sequences to 1"):
+        check_fits(deep, replace(deep, micro_batch=1, recompute=True).total)
+
+
+def test_smaller_presets_are_named() -> None:
+    large = MemoryNeed(ModelConfig(50_257, 2048, 96, 12_288, 96), 1, torch.bfloat16)
+    with pytest.raises(UsageError, match=r"choose the smaller preset gpt3-2\.7b, or train with train\.parallel fsdp on 64 or more"):
+        check_fits(large, 80 * 10**9)
+
+
+def test_something_is_available() -> None:
+    assert 10**8 < available_bytes(torch.device("cpu")) < 10**14
+
+
+TRAINING = """
+import json, resource, sys
+import numpy as np
+from curation.recipe_train import TrainSettings
+from trainer.distribute import build_objective
+from trainer.forecast import memory_need
+from trainer.model import build_model
+from trainer.optimizer import build_optimizer
+from trainer.plan import plan_training
+from trainer.processes import Processes
+from trainer.step import Stepper
+
+settings = TrainSettings(**json.loads(sys.argv[1]), device="cpu")
+plan = plan_training(settings, int(sys.argv[2]))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+model = build_model(plan.config, 0)
+objective = build_objective(model, Processes(), sharded=False, recompute=settings.activation_checkpointing, compiled=False)
+stepper = Stepper(objective, build_optimizer(model, settings), settings, plan, Processes())
+for _ in range(2):
+    stepper.step(lambda part: np.ones((len(part), plan.config.context_length + 1), dtype=np.int64), settings.micro_batch_sequences, 1e-3)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps([memory_need(plan, settings, Processes()).total, 1024 * (peak - before), 1024 * peak]))
+"""
+
+
+def measured(settings: dict[str, object], vocabulary: int) -> list[int]:
+    """Predicted bytes, bytes that a training added to its process, and bytes of the whole process."""
+    command = [sys.executable, "-c", TRAINING, json.dumps(settings), str(vocabulary)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    numbers: list[int] = json.loads(result.stdout)
+    return numbers
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settings", "vocabulary"),
+    [
+        ({"preset": "tiny", "micro_batch_sequences": 8}, 50_257),  # logits weigh most
+        ({"preset": "mini", "micro_batch_sequences": 4}, 2_000),  # activations
+        ({"preset": "mini", "micro_batch_sequences": 4, "activation_checkpointing": True}, 2_000),
+        ({"preset": "mini", "micro_batch_sequences": 4, "model": {"attention": "dense", "mlp": "swiglu", "norm": "rms_norm"}}, 2_000),
+        ({"preset": "mini", "micro_batch_sequences": 4, "precision": "bfloat16"}, 2_000),
+        ({"preset": "gpt3-small", "micro_batch_sequences": 1, "context_length": 64, "batch_tokens": 64}, 2_000),  # weights
+    ],
+)
+def test_prediction_is_within_a_half_of_what_is_used(settings: dict[str, object], vocabulary: int) -> None:
+    predicted, used, _ = measured(settings, vocabulary)
+    assert 1 / 1.5 < predicted / used < 1.5
+
+
+@pytest.mark.slow
+def test_two_gigabytes_are_enough_for_tiny() -> None:
+    """The whole process with the vocabulary of GPT-2, torch included; 8 sequences at once take 2.03 GB."""
+    _, _, peak = measured({"preset": "tiny", "micro_batch_sequences": 4}, 50_257)
+    assert peak < 2 * 10**9
