@@ -31,11 +31,15 @@ Scores = dict[tuple[str, str], dict[int, float]]  # (benchmark, metric) to item 
 
 @dataclass(frozen=True)
 class Group:
-    """``count`` items with a mean score, and the standard error of that mean; None for both without items."""
+    """``count`` items with a mean score, and the standard error of that mean; None for both without items.
+
+    ``center``: the middle of the interval of a share of right answers, which then lies within 0 and 1; None: the mean.
+    """
 
     count: int
     score: float | None
     error: float | None
+    center: float | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ def summarise(scores: NDArray[np.float64]) -> Group:
     mean = float(scores.mean())
     if np.isin(scores, (0.0, 1.0)).all():
         share = (float(scores.sum()) + PSEUDO_SUCCESSES) / (count + PSEUDO_ITEMS)
-        return Group(count, mean, math.sqrt(share * (1 - share) / (count + PSEUDO_ITEMS)))
+        return Group(count, mean, math.sqrt(share * (1 - share) / (count + PSEUDO_ITEMS)), share)
     return Group(count, mean, float(scores.std(ddof=1)) / math.sqrt(count) if count > 1 else None)
 
 
@@ -162,10 +166,10 @@ def compare(dirty: Group, clean: Group, all_score: float | None = None) -> dict[
         "all_score": all_score,
         "dirty": dirty.count,
         "dirty_score": dirty.score,
-        **dict(zip(("dirty_low", "dirty_high"), _interval(dirty.score, dirty.error), strict=True)),
+        **dict(zip(("dirty_low", "dirty_high"), _group_interval(dirty), strict=True)),
         "clean": clean.count,
         "clean_score": clean.score,
-        **dict(zip(("clean_low", "clean_high"), _interval(clean.score, clean.error), strict=True)),
+        **dict(zip(("clean_low", "clean_high"), _group_interval(clean), strict=True)),
         "clean_percent": 100 * clean.count / total if total else None,
         "relative_difference": difference,
         "relative_low": low,
@@ -194,6 +198,13 @@ def _relative_error(dirty: Group, clean: Group) -> float | None:
     by_clean = (2 * share * denominator - numerator * (2 - share)) / denominator**2
     by_dirty = (-2 * share * denominator - numerator * share) / denominator**2
     return 100 * math.hypot(by_clean * clean.error, by_dirty * dirty.error)
+
+
+def _group_interval(group: Group) -> tuple[float | None, float | None]:
+    if group.center is None:
+        return _interval(group.score, group.error)
+    low, high = _interval(group.center, group.error)
+    return max(0.0, low or 0.0), min(1.0, 1.0 if high is None else high)
 
 
 def _interval(value: float | None, error: float | None) -> tuple[float | None, float | None]:

@@ -44,7 +44,11 @@ def test_by_hand() -> None:
     assert values["clean_score"] == pytest.approx(1 / 6)
     assert values["relative_difference"] == pytest.approx(200 * (1 / 6 - 0.4) / (1 / 6 + 0.4))
     # Agresti and Coull for 3 of 4: 5 of 8, error sqrt(.625 * .375 / 8) = .1712
-    assert values["dirty_high"] == pytest.approx(0.75 + 1.959964 * 0.171163, abs=1e-5)
+    assert values["dirty_low"] == pytest.approx(0.625 - 1.959964 * 0.171163, abs=1e-5)
+    assert values["dirty_high"] == pytest.approx(0.625 + 1.959964 * 0.171163, abs=1e-5)
+    # 1 of 1: 3 of 5, error sqrt(.6 * .4 / 5) = .2191; what is above 1 is cut off
+    values = compare(summarise(np.array([1.0])), summarise(np.array([])))
+    assert (values["dirty_low"], values["dirty_high"]) == (pytest.approx(0.6 - 1.959964 * 0.219089, abs=1e-5), 1)
     assert relative_difference(0, 0) == 0
 
 
