@@ -87,7 +87,7 @@ def scan_rows(planted: Planted, benchmarks: Path, folder: Path, names: Sequence[
         rows.append(table.higher_is_better(f"scan for the {scan}", "MB/s/core", rates[scan], "asked for", FASTEST, goal=1.0))
         rows += [table.higher_is_better(f"scan for the {scan}", "MB/s/core", rates[scan], name, rates[name], PEER_RATIO) for name in names]
     leaks = [line for line in planted.truth if line["kind"] != "natural"]
-    recalls = {name: sum(line["doc"] in own[-1]["touched"] for line in leaks) / len(leaks) for name, own in runs.items()}
+    recalls = {name: sum(line["doc"] in set(map(str, own[-1]["touched"])) for line in leaks) / len(leaks) for name, own in runs.items()}
     for name in names:
         rows.append(table.higher_is_better(f"leaks found ({len(leaks)})", "share", recalls["removal"], name, recalls[name]))
     return rows
