@@ -49,6 +49,7 @@ COMMANDS = {
 # ``PACKAGE.commands`` as the functions ``add_WORD_arguments(parser)`` and ``WORD(options) -> exit code``, WORD the last of its name.
 TOOLS = {
     "links": "Reddit submission dumps to the links that readers shared",
+    "lookup": "links to their places in Common Crawl's files, by its index",
     "fetch": "fetch linked pages from their servers into WARC files",
     "filter train": "train a quality classifier into a folder of its own",
     "filter inspect": "tell why a document, or a text file, scores as it does, and what every rule makes of it",
@@ -62,6 +63,7 @@ TOOLS = {
 TOOL_PACKAGES = {
     "filter": "quality_filter",
     "links": "curation.links",
+    "lookup": "curation.links",
     "fetch": "curation.fetching",
     "generate": "trainer",
     "export": "trainer",
@@ -146,6 +148,7 @@ def _add_input_options(command: argparse.ArgumentParser) -> None:
     """Files of Common Crawl; each option sets the value of the recipe that has its name."""
     command.add_argument("--snapshot", metavar="ID", help="read files of this snapshot of Common Crawl, such as CC-MAIN-2024-22")
     command.add_argument("--paths", nargs="+", action="extend", metavar="LIST", help="read the files in these lists, such as warc.paths.gz")
+    command.add_argument("--places", nargs="+", action="extend", metavar="TABLE", help="read just the records in tables of `lookup`")
     command.add_argument("--files", metavar="A:B", help="only these files of the lists: a Python slice, or one number; the first is 0")
     command.add_argument("--sample", type=positive, metavar="N", help="only N of these files, drawn at random by the recipe's seed")
     command.add_argument("--kind", choices=("warc", "wet"), help="which files of a snapshot: warc, pages; wet, their plain text")
@@ -194,7 +197,7 @@ def execute(options: argparse.Namespace, signals: StopSignals) -> int:
         options.recipe = own_recipe  # what the run was begun with
     recipe = load_recipe(options.recipe, options.set + _input_overrides(options))
     if _names_inputs(options):  # then the command line says all of them, and those of the recipe are set aside
-        places = {"snapshot": options.snapshot, "paths": options.paths or []}
+        places = {"snapshot": options.snapshot, "paths": options.paths or [], "places": options.places or []}
         recipe = recipe.model_copy(update={"inputs": options.inputs, "crawl": recipe.crawl.model_copy(update=places)})
     if getattr(options, "against", None):
         recipe = recipe.model_copy(update={"dedup": recipe.dedup.model_copy(update={"against": options.against})})
@@ -357,19 +360,19 @@ def _stage(name: str, recipe: Recipe, shards: list[Shard]) -> Stage:
 
 
 def _names_inputs(options: argparse.Namespace) -> bool:
-    return bool(getattr(options, "inputs", None) or getattr(options, "snapshot", None) or getattr(options, "paths", None))
+    return any(getattr(options, name, None) for name in ("inputs", "snapshot", "paths", "places"))
 
 
 def _input_overrides(options: argparse.Namespace) -> list[str]:
     """What the options say of a crawl's inputs, in the form of ``--set``."""
-    values = {name: getattr(options, name, None) for name in ("snapshot", "paths", "files", "sample", "kind")}
+    values = {name: getattr(options, name, None) for name in ("snapshot", "paths", "places", "files", "sample", "kind")}
     return [f"crawl.{name}={json.dumps(value, ensure_ascii=False)}" for name, value in values.items() if value is not None]
 
 
 def _check_inputs(options: argparse.Namespace, recipe: Recipe, stages: Sequence[str]) -> None:
     """Find out before anything is written what could not work."""
-    if "crawl" in stages and not (recipe.inputs or recipe.crawl.snapshot or recipe.crawl.paths):
-        raise UsageError("no input files; name WARC, WET or ARC files, a --snapshot or --paths, or set inputs in the recipe")
+    if "crawl" in stages and not (recipe.inputs or recipe.crawl.snapshot or recipe.crawl.paths or recipe.crawl.places):
+        raise UsageError("no input files; name WARC, WET or ARC files, a --snapshot, --paths or --places, or set inputs in the recipe")
     if "crawl" in stages and (recipe.crawl.files or recipe.crawl.sample) and not (recipe.crawl.snapshot or recipe.crawl.paths):
         raise UsageError("--files and --sample choose from a list; give it with --snapshot or --paths")
     if "filter" in stages and not recipe.filter.positives and recipe.filter.model is None:

@@ -40,7 +40,7 @@ STAGE = "crawl"
 VERSION = 7
 LIBRARIES = ("lxml", "ftfy", "chardet", "brotli", "isal", "lz4", "zstandard", "polars")
 # Places say where files are read, not what becomes of a page; lists are fingerprinted by content, not by name.
-PLACES = ("snapshot", "kind", "paths", "files", "sample", "cache", "remote")
+PLACES = ("snapshot", "kind", "paths", "places", "files", "sample", "cache", "remote")
 UNFINGERPRINTED: dict[str, Any] = {
     **dict.fromkeys(("max_quarantine_share", "links", *PLACES), True),
     "select": {"deny_lists", "allow_lists"},
@@ -82,7 +82,7 @@ def run_crawl(
         "language_model": storage.hash_file(settings.language_model).sha256 if settings.language_model else None,
     }
     cutter = _Cutter(StageParts(context.folder, STAGE, VERSION, values), settings, prepared, limit)
-    crawl = _crawl_remote if any(storage.is_remote(source.location) for source in sources) else _crawl_local
+    crawl = _crawl_remote if any(storage.is_remote(source.location) or source.places is not None for source in sources) else _crawl_local
     with LocalEngine(context.workers) as engine:
         options = {"engine": engine, "max_quarantine_share": settings.max_quarantine_share, "started": started}
         result = crawl(sources, cutter, settings, context, client, options)
@@ -114,7 +114,8 @@ class _Cutter:
         """Enter the parts of the next file; returns those that are yet to be made."""
         repeated = self._seen.enter(plan.id_hashes)
         identity = {"path": source.name, "bytes": plan.bytes, "sha256": plan.sha256, "repeated_ids": sorted(repeated)}
-        context = PageContext(source.name, self._settings, repeated, self._prepared.links, self._prepared.addresses, self._prepared.judge)
+        prepared = self._prepared
+        context = PageContext(source.name, self._settings, repeated, prepared.links, prepared.addresses, prepared.judge, source.places)
         todo = []
         for number, segment in enumerate(limit_segments(plan.segments, self.limit)):
             span = {"start": segment.start, "end": segment.end, "max_pages": segment.max_pages}

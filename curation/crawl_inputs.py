@@ -22,7 +22,8 @@ from curation import storage
 from curation.errors import InputError, PipelineError
 from curation.recipe import CrawlLimits, CrawlSettings
 from curation.shards import read_sealed, sealed_json
-from curation.sources.commoncrawl import Source, name_of, read_list, read_snapshot, select_files
+from curation.sources.commoncrawl import Source, name_of, read_list, read_snapshot, select_files, source_of
+from curation.sources.places import read_places
 from curation.sources.plan import FilePlan, Segment
 from curation.sources.transfer import Receipt
 from curation.sources.web import Client, is_web
@@ -35,7 +36,7 @@ MAX_NAME_BYTES = 200  # of a file in a folder; most filesystems take 255, and th
 
 
 def find_sources(patterns: list[str], settings: CrawlSettings, seed: int, client: Client) -> list[Source]:
-    """All input files, each once: those that are named, sorted, then those selected from the snapshot and the lists.
+    """All input files, each once: those that are named, sorted, those of places, then those selected from the snapshot and the lists.
 
     Raises:
         InputError: a glob or folder holds no file, or a list cannot be read.
@@ -45,12 +46,19 @@ def find_sources(patterns: list[str], settings: CrawlSettings, seed: int, client
     single = [pattern for pattern in patterns if _is_single_url(pattern)]
     expanded = storage.expand_paths([pattern for pattern in patterns if pattern not in single], SUFFIXES)
     found = [Source(name_of(location, base_url), location) for location in sorted({*single, *expanded})]
+    found += _placed_sources(settings)
     listed = read_snapshot(client, settings.snapshot, settings.kind) if settings.snapshot else []
     for location in settings.paths:
         listed += read_list(client, location)
     if listed:
         found += select_files(listed, settings.files, settings.sample, seed)
     return list({source.name: source for source in reversed(found)}.values())[::-1]  # the first of a name stays
+
+
+def _placed_sources(settings: CrawlSettings) -> list[Source]:
+    """The files of the tables of places, each with its records."""
+    files = read_places(settings.places) if settings.places else {}
+    return [replace(source_of(file, settings.remote.base_url), places=places) for file, places in files.items()]
 
 
 def _is_single_url(pattern: str) -> bool:
@@ -65,7 +73,17 @@ def _is_single_url(pattern: str) -> bool:
 def expected_reading(patterns: list[str], settings: CrawlSettings, seed: int) -> str:
     """How many files and bytes a crawl would read, in words; of many remote ones it asks the size of a few."""
     client = Client(settings.remote)
-    sources = find_sources(patterns, settings, seed, client)
+    all_sources = find_sources(patterns, settings, seed, client)
+    sources = [source for source in all_sources if source.places is None]
+    placed = [source.places for source in all_sources if source.places is not None]
+    if placed:
+        records = f"{sum(len(places.lengths) for places in placed):,} records of {len(placed):,} files"
+        records += f", {sum(int(places.lengths.sum()) for places in placed):,} bytes"
+        return records if not sources else f"{records}, and {_reading_of_files(sources, settings, client)}"
+    return _reading_of_files(sources, settings, client)
+
+
+def _reading_of_files(sources: list[Source], settings: CrawlSettings, client: Client) -> str:
     remote = [source.location for source in sources if storage.is_remote(source.location)]
     size = sum(storage.file_size(source.location) for source in sources if not storage.is_remote(source.location))
     asked = remote[:: -(-len(remote) // MAX_SIZES_ASKED)] if remote else []
@@ -127,7 +145,7 @@ def read_record(run: str, source: Source, limits: CrawlLimits) -> tuple[Receipt,
     try:
         values = read_sealed(path)
         made_by = {key: values.get(key) for key in _made_by(limits)}
-        if (values["name"], values["url"], made_by) != (source.name, source.location, _made_by(limits)):
+        if (values["name"], values["url"], made_by) != (source.name, source.address, _made_by(limits)):
             return None
         receipt = Receipt(values["url"], values["bytes"], values["sha256"], values["validator"])
         segments = [Segment(path=source.name, **segment) for segment in values["segments"]]

@@ -26,6 +26,7 @@ from curation.links.shared_pages import Match, SharedPages
 from curation.recipe import CrawlSettings
 from curation.selection import why_not_selected
 from curation.sources.http import declared_charset, media_type
+from curation.sources.places import Places
 from curation.sources.plan import PAGE_TYPES, bare_id
 from curation.sources.warc import DAMAGED, REPAIRED, Record
 
@@ -39,7 +40,8 @@ class PageContext:
     """What is the same for all pages of a file: the recipe, ids that stand twice in the input, the committed links (folder).
 
     ``addresses``: path and sha256 of the committed tables of domains and addresses, if the recipe selects by such.
-    ``judge``: tells of drafts what the filter will say of texts, if the recipe has a cascade.
+    ``judge``: tells of drafts what the filter will say of texts, if the recipe has a cascade. ``places``: of the records, where
+    only some of the file are read.
     """
 
     file_path: str
@@ -48,6 +50,7 @@ class PageContext:
     links: str | None
     addresses: tuple[str, str] | None = None
     judge: PageJudge | None = None
+    places: Places | None = None
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,7 @@ def _refuse_unread(page: _Page) -> dict[str, str] | None:
     )
     if unselected is not None:
         return page.row(Action.REMOVED, unselected[0], **unselected[1])
-    if page.karma is None and settings.links and settings.links_action == "select":
+    if page.karma is None and page.context.links and settings.links_action == "select":
         return page.row(Action.REMOVED, Reason.NOT_SHARED)
     return None
 

@@ -48,7 +48,7 @@ def prepare_crawl(settings: CrawlSettings, links: LinksSettings, judge: PageJudg
     prepared = PreparedCrawl(judge)
     files: list[ManifestFile] = []
     values: dict[str, Any] = {}
-    if settings.links:
+    if settings.links or settings.places:
         values["rows"] = _prepare_links(settings, links, context, files)
         prepared.links = storage.join(context.folder, STAGE, "prepared")
     if settings.select.names_addresses:
@@ -68,7 +68,7 @@ def _prepare_links(settings: CrawlSettings, links: LinksSettings, context: RunCo
     from curation.links.dumps import write_links
     from curation.links.shared_pages import gather_shared_pages
 
-    tables = [path for path in settings.links if path.endswith(TABLE_SUFFIX)]
+    tables = [path for path in [*settings.links, *settings.places] if path.endswith(TABLE_SUFFIX)]
     dumps = [path for path in settings.links if path not in tables]
     rows: dict[str, int] = {}
     if dumps:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -128,7 +128,8 @@ def _segment_records(task: SegmentTask) -> Iterator[Record]:
             if pages >= segment.max_pages:
                 return
             pages += 1
-        yield record
+        places = task.context.places
+        yield replace(record, offset=places.true_offset(record.offset)) if places and record.own_member else record
 
 
 def _count(counts: Counts, fate: Fate) -> None:

@@ -19,6 +19,7 @@ from curation.engine.local import LocalEngine
 from curation.errors import InputError, PipelineError
 from curation.recipe import CrawlSettings
 from curation.sources.commoncrawl import Source
+from curation.sources.places import Places, fetch_places
 from curation.sources.plan import FilePlan, plan_file
 from curation.sources.transfer import discard, download, read_receipt
 from curation.sources.web import Client, Stopped
@@ -94,7 +95,7 @@ class Intake:
     def finish(self, index: int) -> None:
         """No worker needs the file any more: delete it if it is not cached, and make room for the next."""
         source = self._sources[index]
-        if storage.is_remote(source.location) and self._settings.cache is None:
+        if source.places is not None or (storage.is_remote(source.location) and self._settings.cache is None):
             discard(self._target(source))
         self.forget(index)
 
@@ -137,10 +138,12 @@ class Intake:
         return None
 
     def _target(self, source: Source) -> Path:
-        return self._folder / file_name(source.name)
+        return self._folder / file_name(source.name if source.places is None else f"{source.name}.{source.places.digest}")
 
     def _bring(self, source: Source, with_bytes: bool, planner: LocalEngine) -> Arrival:
         limits = self._settings.limits
+        if source.places is not None:
+            return self._bring_records(source, source.places, with_bytes, planner)
         if not storage.is_remote(source.location):
             return Arrival(self._plan(source, source.location, planner), source.location)
         if not with_bytes and (known := self._known(source)) is not None:
@@ -155,6 +158,17 @@ class Intake:
                 return Arrival(plan, str(target), 0 if before else receipt.bytes)
             discard(target)  # the disk gave back other bytes than were fetched once: fetched again
         raise InputError(f"{target} changes while it is read; another program writes to it: choose another crawl.cache")
+
+    def _bring_records(self, source: Source, places: Places, with_bytes: bool, planner: LocalEngine) -> Arrival:
+        """Some records of a file. Nobody is asked whether those of an earlier run are still the same: archives do not change."""
+        record = read_record(self._run, source, self._settings.limits)
+        if record is not None and not with_bytes:
+            return Arrival(record[1], None)
+        target = self._target(source)
+        receipt = fetch_places(self._client, source.location, source.address, places, target)
+        plan = self._plan(source, str(target), planner)
+        write_record(self._run, source, receipt, plan, self._settings.limits)
+        return Arrival(plan, str(target), receipt.bytes)
 
     def _known(self, source: Source) -> Arrival | None:
         """The file as an earlier run found it, if it is still the same."""

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from curation.recipe_fetch import FetchSettings
-from curation.recipe_links import LinksSettings
+from curation.recipe_links import LinksSettings, LookupSettings
 from curation.recipe_rules import PersonalDataKind, RuleSettings
 from curation.recipe_train import TrainSettings
 from curation.section import Section
@@ -127,6 +127,7 @@ class CrawlSettings(Section):
         None, pattern=r"^-?\d+$|^(-?\d+)?:(-?\d+)?(:-?\d+)?$", description='which files of the lists, as Python slices: "0:8"; null: all'
     )
     sample: int | None = Field(None, ge=1, description="of those, how many to draw at random (by seed); null: all, in their order")
+    places: list[str] = Field([], description="tables of `lookup`; only the records that they name are read, and are webtext")
     cache: str | None = Field(None, min_length=1, description="local folder that keeps fetched files; null: each is deleted once crawled")
     remote: RemoteSettings = Field(RemoteSettings(), description="how files are fetched")
     extractor: Literal["trafilatura", "trafilatura-fast", "trafilatura-precision", "resiliparse"] = Field(
@@ -270,6 +271,7 @@ class Recipe(Section):
     seed: int = Field(0, ge=0, lt=1 << 63, description="seed of every draw, sample and shuffle")
     links: LinksSettings = LinksSettings()
     fetch: FetchSettings = FetchSettings()
+    lookup: LookupSettings = LookupSettings()
     crawl: CrawlSettings = CrawlSettings()
     filter: FilterSettings = FilterSettings()
     dedup: DedupSettings = DedupSettings()

@@ -56,3 +56,12 @@ class LinksSettings(Section):
         if first and last and last < first:
             raise PydanticCustomError("no_days", "Input should not be before first_day, {first}", {"first": first})
         return last
+
+
+class LookupSettings(Section):
+    """From links to their captures in Common Crawl."""
+
+    capture: Literal["newest", "oldest", "whole"] = Field(
+        "whole",
+        description="which capture of a page is taken: newest, oldest, or whole: the newest that was not cut short, if there is one",
+    )

@@ -10,7 +10,6 @@ from curation import storage
 from curation.errors import InputError
 from curation.sources.address_lists import SUFFIXES, AddressTable, build_table, list_name, read_list
 from curation.sources.domains import registered_domain
-from curation.sources.urls import host_of
 
 OWN = resources.files("curation.links") / "lists"
 CACHED_HOSTS = 1 << 16  # hosts whose verdict is remembered
@@ -32,9 +31,9 @@ class HostLists:
         self._with_paths = any("/" in entry for _, entries in lists for entry in entries)
         self._host_is_blocked = functools.lru_cache(CACHED_HOSTS)(self._look_up)
 
-    def block(self, key: str) -> bool:
-        """Whether the address of a canonical key is left out."""
-        return self._look_up(key) if self._with_paths else self._host_is_blocked(host_of(key))
+    def block(self, key: str, host: str) -> bool:
+        """Whether the address of a canonical key, on that host, is left out."""
+        return self._look_up(key) if self._with_paths else self._host_is_blocked(host)
 
     def _look_up(self, place: str) -> bool:
         return self._table.find(place) is not None

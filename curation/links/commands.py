@@ -1,4 +1,4 @@
-"""The command ``links``; everything heavy is imported when it runs."""
+"""The commands ``links`` and ``lookup``; everything heavy is imported when it runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from curation.options import positive
 
@@ -43,9 +43,41 @@ def links(options: argparse.Namespace) -> int:
     return EXIT_FAILED if result.failures else EXIT_DONE
 
 
-def _write_summary(output: str, result: LinksResult, settings: LinksSettings) -> None:
-    from curation import storage
+def add_lookup_arguments(command: argparse.ArgumentParser) -> None:
+    """Options of ``lookup``."""
+    command.add_argument("links", metavar="LINKS", help="table of links, as `links` writes it")
+    help_text = "a snapshot of Common Crawl whose columnar index is asked, such as CC-MAIN-2024-22"
+    command.add_argument("--snapshot", nargs="+", action="extend", default=[], metavar="ID", help=help_text)
+    help_text = "an index: Parquet files of the columnar one, the cluster.idx of a CDX one, or a CDX server (https://.../ID-index)"
+    command.add_argument("--index", nargs="+", action="extend", default=[], metavar="PATH", help=help_text)
+    command.add_argument("--output", required=True, metavar="FILE", help="Parquet file to write; FILE.summary.json tells the links' fates")
+    _add_common_arguments(command)
 
+
+def lookup(options: argparse.Namespace) -> int:
+    """Write the table of places and its summary."""
+    from curation.errors import EXIT_DONE, UsageError
+    from curation.links.lookup import look_up, open_indexes
+    from curation.progress import Progress
+    from curation.recipe_file import load_recipe
+    from curation.sources.web import Client
+
+    if not options.snapshot and not options.index:
+        raise UsageError("no index to look into; give a --snapshot of Common Crawl or an --index")
+    recipe = load_recipe(options.recipe, options.set)
+    indexes = open_indexes(options.snapshot, options.index, Client(recipe.crawl.remote))
+    result = look_up(options.links, indexes, options.output, recipe.lookup, Progress(options.quiet))
+    fates = {"found": result.found, "no_page": result.no_page, "no_capture": result.no_capture}
+    settings = {**recipe.lookup.model_dump(mode="json"), "snapshots": options.snapshot, "indexes": options.index}
+    _commit_json(options.output, {"links": {"total": result.links, **fates}, "captures": result.captures, "settings": settings})
+    print(
+        f"lookup: {result.links:,} links: {', '.join(f'{count:,} {fate}' for fate, count in fates.items())}; {result.captures:,} captures"
+    )
+    print(f"output: {options.output}\nnext: python cli.py crawl --places {options.output} --run RUN")
+    return EXIT_DONE
+
+
+def _write_summary(output: str, result: LinksResult, settings: LinksSettings) -> None:
     values = {
         "links": result.links,
         "rows": {"total": result.rows.total(), **result.rows},
@@ -53,6 +85,12 @@ def _write_summary(output: str, result: LinksResult, settings: LinksSettings) ->
         "failed_inputs": result.failures,
         "settings": settings.model_dump(mode="json"),
     }
+    _commit_json(output, values)
+
+
+def _commit_json(output: str, values: dict[str, Any]) -> None:
+    from curation import storage
+
     content = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
     storage.commit_bytes(f"{output}.summary.json", content.encode("utf-8", "replace"))
 

@@ -50,7 +50,7 @@ def write_links(patterns: list[str], target: str, settings: LinksSettings, worke
     dumps = storage.expand_paths(patterns, SUFFIXES)
     Judge(settings)  # lists that cannot be read end the command before any dump is read
     partitions = partition_count(sum(storage.file_size(dump) for dump in dumps if storage.exists(dump)))
-    with _scratch_folder(target) as name:
+    with scratch_folder(target) as name:
         scratch = Path(name)
         task = partial(_spill_dump, settings=settings, partitions=partitions)
         result, folders = LinksResult(), []
@@ -76,7 +76,7 @@ def write_links(patterns: list[str], target: str, settings: LinksSettings, worke
     return result
 
 
-def _scratch_folder(target: str) -> tempfile.TemporaryDirectory[str]:
+def scratch_folder(target: str) -> tempfile.TemporaryDirectory[str]:
     """A folder beside the target, which is where room for large files is; for a remote target the system's own."""
     if storage.is_remote(target):
         return tempfile.TemporaryDirectory(prefix="crawl2gpt-")

@@ -17,13 +17,14 @@ import polars as pl
 from curation.ids import hash_id
 from curation.links.blocklists import domain_of_host
 from curation.links.judging import RowFate, SharedLink
+from curation.links.partitions import append_to_partition, take_partition
 from curation.recipe_links import LinksSettings
 from curation.sources.urls import host_of
 
-FLUSH_ROWS = 500_000  # our choice: links of a dump that are held before they go to the disk, some 200 MB
+FLUSH_ROWS = 200_000  # our choice: links of a dump that are held before they go to the disk, some 100 MB
 FRAME_ROWS = 20_000  # links that become a table at once: as Python objects they take several times the room
-DUMP_BYTES_PER_PARTITION = 256 << 20  # compressed: some million submissions, a third of which are links worth keeping
-MAX_PARTITIONS = 1024
+DUMP_BYTES_PER_PARTITION = 32 << 20  # compressed, some 100,000 submissions; the more partitions, the less memory
+MAX_PARTITIONS = 256  # files that a dump's links go to; all of Reddit up to 2017 has some 500,000 shared links in each
 ROW_GROUP_ROWS = 1 << 17
 SPILLED = pl.Schema(
     {
@@ -55,7 +56,6 @@ class Spill:
         self._bits = partitions.bit_length() - 1
         self._links: list[SharedLink] = []
         self._frames: list[pl.DataFrame] = []
-        self._flushes = 0
 
     def add(self, link: SharedLink) -> None:
         """Take one link."""
@@ -81,8 +81,7 @@ class Spill:
         self._frames = []
         part = pl.lit(0, pl.UInt64) if self._bits == 0 else pl.col("hash") // (1 << (64 - self._bits))
         for (number,), frame in rows.with_columns(part.alias("part")).partition_by("part", as_dict=True, include_key=False).items():
-            frame.write_parquet(self._folder / f"{number:04}-{self._flushes:05}.parquet", compression="lz4", statistics=False)
-        self._flushes += 1
+            append_to_partition(self._folder, number, frame)
 
 
 def gather(folders: list[Path], partitions: int, settings: LinksSettings, scratch: Path) -> tuple[Iterator[Path], Counter[str]]:
@@ -96,10 +95,8 @@ def gather(folders: list[Path], partitions: int, settings: LinksSettings, scratc
 
 def _gathered(folders: list[Path], partitions: int, settings: LinksSettings, scratch: Path, counts: Counter[str]) -> Iterator[Path]:
     for number in range(partitions):
-        files = [file for folder in folders for file in sorted(folder.glob(f"{number:04}-*.parquet"))]
-        rows = pl.concat([pl.read_parquet(file) for file in files]) if files else pl.DataFrame(schema=SPILLED)
-        for file in files:
-            file.unlink()
+        tables = [table for folder in folders for table in take_partition(folder, number)]
+        rows = pl.concat(tables) if tables else pl.DataFrame(schema=SPILLED)
         target = scratch / f"links-{number:04}.parquet"
         links_of(rows, settings, counts).write_parquet(target, compression="lz4", row_group_size=ROW_GROUP_ROWS)
         yield target

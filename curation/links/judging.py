@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from curation.links.blocklists import HostLists, read_extensions, read_subreddits
 from curation.links.submissions import Submission
 from curation.recipe_links import LinksSettings
-from curation.sources.urls import canonical_key, is_text, path_of
+from curation.sources.urls import canonical_key, host_of, is_text, path_of
 
 DELETED_TEXTS = frozenset(["[deleted]", "[removed]", "[deleted by user]"])  # what Reddit puts in the place of a title or an address
 MAX_SCORE = (1 << 31) - 1  # so that the sum of all of Reddit's submissions fits 64 bits
@@ -38,8 +39,7 @@ class RowFate(StrEnum):
     SELECTED = "selected"
 
 
-@dataclass(frozen=True)
-class SharedLink:
+class SharedLink(msgspec.Struct, frozen=True, gc=False):
     """What a selected row says of a link. ``key``: canonical; ``created``: seconds since 1970, None if unknown."""
 
     key: str
@@ -105,9 +105,10 @@ class Judge:
         return reason or SharedLink(key, url, score, subreddit, created, identifier)
 
     def _why_blocked(self, key: str) -> RowFate | None:
-        if self._wikipedia.block(key):
+        host = host_of(key)
+        if self._wikipedia.block(key, host):
             return RowFate.WIKIPEDIA
-        if self._domains.block(key):
+        if self._domains.block(key, host):
             return RowFate.BLOCKED_DOMAIN
         if self._extensions and path_of(key).lower().endswith(self._extensions):
             return RowFate.BLOCKED_EXTENSION

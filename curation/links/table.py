@@ -28,6 +28,17 @@ def commit_table(parts: Sequence[Path], target: str) -> None:
         )
 
 
+def commit_sorted(parts: Sequence[Path], target: str, columns: list[str]) -> None:
+    """As ``commit_table``, sorted by columns.
+
+    Raises:
+        PipelineError: the disk is full, or the place cannot be written to.
+    """
+    with storage.committed_file(target) as path:
+        rows = pl.scan_parquet(list(parts)).sort(columns)
+        rows.sink_parquet(path, compression="zstd", compression_level=COMPRESSION_LEVEL, row_group_size=ROW_GROUP_ROWS, maintain_order=True)
+
+
 def scan_links(path: str) -> pl.LazyFrame:
     """The rows of a table that ``links`` wrote, or of any Parquet file with ``url``, ``key`` and ``karma``.
 

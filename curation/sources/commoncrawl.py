@@ -22,6 +22,7 @@ from curation import storage
 from curation.draws import draw_integer
 from curation.errors import InputError, UsageError
 from curation.sources.compressed import open_decompressed
+from curation.sources.places import Places
 from curation.sources.web import Client, NotThere
 
 HOMES = (
@@ -40,10 +41,19 @@ MAX_SHOWN = 80  # characters of a line in a message
 
 @dataclass(frozen=True)
 class Source:
-    """One input file: ``name`` is what documents and manifests call it, ``location`` where it is read."""
+    """One input file: ``name`` is what documents and manifests call it, ``location`` where it is read.
+
+    ``places``: the records of it that are read, where they are not all.
+    """
 
     name: str
     location: str
+    places: Places | None = None
+
+    @property
+    def address(self) -> str:
+        """What a receipt says was fetched."""
+        return self.location if self.places is None else f"{self.location}#records-{self.places.digest}"
 
 
 @dataclass(frozen=True)

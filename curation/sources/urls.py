@@ -13,6 +13,7 @@ CACHED_AUTHORITIES = 1 << 16  # hosts whose canonical form is remembered; links 
 IGNORED_BY_BROWSERS = re.compile(r"[\t\r\n]")  # anywhere in an address (WHATWG URL, 4.4)
 WEB_ADDRESS = re.compile(r"https?://([^/?#\\]*)([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
 HOST_AND_PORT = re.compile(r"(?:.*@)?(\[[0-9a-f:.]+\]|[^:\[\]@]+)(?::(\d{0,5}))?")
+PORT = re.compile(r":\d+$")
 HOST_LABELS = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")  # RFC 1123, and the underscore that is seen in the wild
 MAX_PORT = 65535
 DEFAULT_PORTS = frozenset({80, 443})
@@ -54,7 +55,8 @@ def canonical_key(url: str) -> str | None:
 
 def host_of(key: str) -> str:
     """Host of a canonical key, without port."""
-    return re.sub(r":\d+$", "", key.partition("/")[0])
+    host = key.partition("/")[0]
+    return PORT.sub("", host) if ":" in host else host
 
 
 def path_of(key: str) -> str:

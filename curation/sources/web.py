@@ -177,6 +177,24 @@ class Client:
                     raise InputError(f"{url} is larger than {MAX_DOCUMENT_BYTES >> 20} MiB, so it is no list; check the URL")
         return bytes(content)
 
+    def read_range(self, url: str, offset: int, length: int) -> bytes:
+        """The bytes of a file from ``offset`` on, ``length`` of them, or fewer where it ends.
+
+        Raises:
+            TransferError: as ``open``.
+            InputError: there is no such file, or its server gives no ranges.
+        """
+        if not is_web(url):
+            with _store_errors(url):
+                return _Store(url, self.settings.anonymous).read(offset, offset + length)
+        with self._request("GET", url, {"Range": f"bytes={offset}-{offset + length - 1}"}) as response:
+            if response.status != 206:
+                raise InputError(f"cannot read a part of {url}: its server gives whole files only; name the file as an input of the crawl")
+            span = response.headers.get("Content-Range", "").partition(" ")[2]
+            if span.partition("-")[0] != str(offset):
+                raise TransferError(f"the server sent another range than bytes {offset}- ({span})")
+            return b"".join(self._web_blocks(response))
+
     @contextlib.contextmanager
     def open(self, url: str, offset: int = 0, validator: str | None = None) -> Iterator[Answer]:
         """The content from ``offset`` on, if the file is still the one of ``validator``, else from its beginning.

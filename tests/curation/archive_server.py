@@ -117,10 +117,12 @@ class ArchiveServer:
             handler.send_header("Content-Length", "0")
             handler.end_headers()
             return
-        start = 0
-        wanted = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", "")) if mood.ranges else None
+        start, end = 0, len(content)
+        wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", handler.headers.get("Range", "")) if mood.ranges else None
         if wanted and handler.headers.get("If-Range", self.etag(path)) == self.etag(path):
-            start = int(wanted.group(1)) + mood.shift
+            first, last = wanted.groups()
+            start = int(first) + mood.shift if first else max(0, end - int(last))
+            end = min(end, int(last) + 1 + mood.shift) if first and last else end
             if start >= len(content):
                 handler.send_response(416)
                 handler.send_header("Content-Range", f"bytes */{len(content)}")
@@ -128,10 +130,10 @@ class ArchiveServer:
                 handler.end_headers()
                 return
             handler.send_response(206)
-            handler.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            handler.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(content)}")
         else:
             handler.send_response(200)
-        body = content[start:]
+        body = content[start:end]
         if self.validators:
             handler.send_header("ETag", self.etag(path))
         if not mood.omit_length:

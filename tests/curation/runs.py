@@ -60,7 +60,7 @@ def rows_of(count: int) -> list[dict[str, Any]]:
 def run_here(*arguments: object) -> int:
     """Exit code of a command, run in this process; a stage with one worker unless told otherwise."""
     words = [str(argument) for argument in arguments]
-    without_workers = words[0] in ("explain", "verify") or " ".join(words[:2]) in TOOLS
+    without_workers = words[0] in ("explain", "verify", *TOOLS) or " ".join(words[:2]) in TOOLS
     return main(words if without_workers or "--workers" in words else [*words, "--workers", "1"])
 
 

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from curation.ids import hash_id
 from curation.links import gathering
@@ -22,7 +23,7 @@ RULES = get_args(KarmaRule)
 
 
 def frame_of(links: list[SharedLink]) -> pl.DataFrame:
-    return pl.DataFrame([{"hash": hash_id(link.key), **vars(link)} for link in links], schema=SPILLED)
+    return pl.DataFrame([{"hash": hash_id(link.key), **asdict(link)} for link in links], schema=SPILLED)
 
 
 def shared(key: str, score: int, id: str | None = None, **fields: Any) -> SharedLink:
@@ -137,5 +138,5 @@ def test_partitions_and_spills_change_nothing(tmp_path: Path, monkeypatch: pytes
 
 
 def test_number_of_partitions() -> None:
-    sizes = [0, 1 << 20, 256 << 20, 600 << 20, 10 << 30, 10 << 50]
-    assert [partition_count(size) for size in sizes] == [1, 1, 1, 2, 64, 1024]
+    sizes = [0, 1 << 20, 32 << 20, 70 << 20, 1 << 30, 10 << 50]
+    assert [partition_count(size) for size in sizes] == [1, 1, 1, 2, 32, 256]

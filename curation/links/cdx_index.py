@@ -1,0 +1,167 @@
+"""Common Crawl's CDX index: lines sorted by SURT key, as compressed blocks of files (zipnum), or asked of a server.
+
+cluster.idx        com,example)/ 20240518010203\tcdx-00000.gz\t188224\t54012\t1     first line of a block, its file, offset, length
+cdx-00000.gz       com,example)/ 20240518010203 {"url": "http://example.com/", ...}  3,000 lines a block, a gzip member each
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import polars as pl
+
+from curation import storage
+from curation.errors import InputError
+from curation.links.captures import CAPTURES
+from curation.sources.ranges import read_range
+from curation.sources.web import Client, NotThere
+
+CLUSTER = "cluster.idx"
+FLUSH_ROWS = 50_000
+JSON_NAMES = {
+    "capture_url": "url",
+    "status": "status",
+    "mime": "mime",
+    "detected_mime": "mime-detected",
+    "digest": "digest",
+    "truncated": "truncated",
+    "file": "filename",
+    "offset": "offset",
+    "length": "length",
+}
+
+
+@dataclass(frozen=True)
+class _Block:
+    first: str
+    file: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
+class ZipnumIndex:
+    """An index of blocks, by the path or URL of its ``cluster.idx``; the files of the blocks lie beside it."""
+
+    cluster: str
+    client: Client
+
+    def find(self, surts: Sequence[str]) -> list[pl.DataFrame]:
+        """All captures under the keys, which are sorted; a block is read once, and only if a key may lie in it.
+
+        Raises:
+            InputError: a file cannot be read, or is none of such an index.
+        """
+        folder, wanted = self.cluster.removesuffix(CLUSTER).rstrip("/"), set(surts)
+        tables: list[pl.DataFrame] = []
+        rows: list[dict[str, Any]] = []
+        for block in self._blocks_of(surts):
+            path = storage.join(folder, block.file)
+            for number, line in enumerate(_lines_of_block(read_range(self.client, path, block.offset, block.length), path, block)):
+                surt, _, rest = line.partition(" ")
+                if surt in wanted:
+                    rows.append(_row(surt, rest, f"{path}, block at {block.offset}, line {number + 1}"))
+            if len(rows) >= FLUSH_ROWS:
+                tables.append(_table(rows))
+                rows = []
+        return [*tables, _table(rows)]
+
+    def _blocks_of(self, surts: Sequence[str]) -> Iterator[_Block]:
+        """The blocks in which one of the sorted keys may lie: from the last that begins before the key to the last that begins with it."""
+        blocks = self._blocks()
+        block, place = next(blocks, None), 0
+        while block is not None and place < len(surts):
+            following = next(blocks, None)
+            while place < len(surts) and surts[place] < block.first:
+                place += 1  # stands in no block that is left
+            if place < len(surts) and (following is None or surts[place] <= following.first):
+                yield block
+            while following is not None and place < len(surts) and surts[place] < following.first:
+                place += 1
+            block = following
+
+    def _blocks(self) -> Iterator[_Block]:
+        for number, line in enumerate(self._cluster_lines(), 1):
+            fields = line.split("\t")
+            try:
+                yield _Block(fields[0].partition(" ")[0], fields[1], int(fields[2]), int(fields[3]))
+            except (IndexError, ValueError) as error:
+                raise InputError(f"{self.cluster}, line {number}: {line:.80} is no line of a cluster.idx; check the path") from error
+
+    def _cluster_lines(self) -> Iterator[str]:
+        if not storage.is_remote(self.cluster):
+            with storage.open_binary(self.cluster) as stream:
+                yield from (line.decode("utf-8", "replace").rstrip("\n") for line in stream)
+            return
+        yield from self.client.read_all(self.cluster).decode("utf-8", "replace").splitlines()  # some 150 MB of a snapshot
+
+
+def _lines_of_block(content: bytes, path: str, block: _Block) -> list[str]:
+    try:
+        return gzip.decompress(content).decode("utf-8", "replace").splitlines()
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}, block at {block.offset}: {error}; cluster.idx and {block.file} are not of one index") from error
+
+
+@dataclass(frozen=True)
+class CdxServer:
+    """An index server, such as https://index.commoncrawl.org/CC-MAIN-2024-22-index: one request a key, so for few links."""
+
+    url: str
+    client: Client
+
+    def find(self, surts: Sequence[str]) -> list[pl.DataFrame]:
+        """All captures under the keys.
+
+        Raises:
+            InputError: the server cannot be asked, or gives no such lines.
+        """
+        return [_table([row for surt in surts for row in self._ask(surt)])]
+
+    def _ask(self, surt: str) -> list[dict[str, Any]]:
+        """The captures of a key; the server answers 404 where it has none."""
+        asked = f"{self.url}?{urlencode({'url': _address_of(surt), 'output': 'json'})}"
+        try:
+            lines = self.client.read_all(asked).decode("utf-8", "replace").splitlines()
+        except NotThere:
+            return []
+        rows = []
+        for line in filter(str.strip, lines):
+            try:
+                found = json.loads(line)
+                rows.append(_row(found["urlkey"], f"{found['timestamp']} {line}", asked))
+            except (ValueError, KeyError, TypeError) as error:
+                raise InputError(f"{asked} gave {line:.80}, which is no line of an index; check the URL of the server") from error
+        return [row for row in rows if row["surt"] == surt]
+
+
+def _address_of(surt: str) -> str:
+    """An address that has the key: ``example.com/a`` of ``com,example)/a``."""
+    host, _, path = surt.partition(")")
+    name, colon, port = host.partition(":")
+    return ".".join(reversed(name.split(","))) + colon + port + path
+
+
+def _row(surt: str, rest: str, where: str) -> dict[str, Any]:
+    """A capture from what stands behind the key in a line: timestamp and JSON."""
+    timestamp, _, fields = rest.partition(" ")
+    try:
+        found = json.loads(fields)
+        time = datetime.strptime(timestamp, "%Y%m%d%H%M%S").strftime("%Y-%m-%dT%H:%M:%SZ")
+        row = {name: found.get(given) for name, given in JSON_NAMES.items()}
+        numbers = {name: int(row[name]) for name in ("offset", "length")}
+        status = int(row["status"]) if str(row["status"]).isdecimal() else None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{where}: {rest:.80} is no line of a CDX index; check the path") from error
+    return {"surt": surt, **row, **numbers, "status": status, "timestamp": time}
+
+
+def _table(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=CAPTURES)

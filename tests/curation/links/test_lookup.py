@@ -1,0 +1,232 @@
+"""Lookups in indexes made by the tests, and crawls of what was found: from files, from a web server, against a whole crawl."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import polars as pl
+import pytest
+
+from curation.links import columnar_index, lookup
+from tests.curation.archive_server import ArchiveServer, Mood, archive_server
+from tests.curation.links.snapshot import CDX, SNAPSHOT, TABLE, Capture, cdx_line, make_snapshot, warc_name, write_cdx, write_columnar
+from tests.curation.runs import pages_of, run_here, table
+
+LINKED = {"site0.example/1": 5, "site0.example/4": 9, "site1.example/0": 3, "site3.example/2": 8, "site9.example/": 4, "site2.example/1": 7}
+TIED = "site0.example/1"  # in the first file, and again in the last, which is two days younger
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A mirror with three files of four sites, and both indexes of it."""
+    folder = tmp_path_factory.mktemp("mirror")
+    files = [pages_of(6, "site0.example"), {**pages_of(3, "site1.example"), **pages_of(3, "site2.example")}]
+    files.append({f"https://{TIED}": "Younger words on ships. " * 9, **pages_of(4, "site3.example")})
+    captures = make_snapshot(folder, files)
+    # The only capture of this page is a redirect, which crawl does not read.
+    captures = [replace(capture, status=301) if capture.url.endswith("site2.example/1") else capture for capture in captures]
+    write_columnar(folder, captures)
+    write_cdx(folder, captures)
+    (folder / "captures.json").write_text(json.dumps([[capture.url, capture.file, capture.offset, capture.length] for capture in captures]))
+    return folder
+
+
+@pytest.fixture
+def server(mirror: Path) -> Iterator[ArchiveServer]:
+    with archive_server() as running:
+        for path in mirror.rglob("*.*"):
+            if path.is_file():
+                running.files[str(path.relative_to(mirror))] = path.read_bytes()
+        yield running
+
+
+@pytest.fixture
+def links(tmp_path: Path) -> Path:
+    path = tmp_path / "links.parquet"
+    pl.DataFrame({"url": [f"http://www.{key}" for key in LINKED], "key": list(LINKED), "karma": list(LINKED.values())}).write_parquet(path)
+    return path
+
+
+def look_up(links: Path, *arguments: object, expected: int = 0) -> list[dict[str, object]]:
+    """The rows of the table of places."""
+    output = links.with_name("places.parquet")
+    assert run_here("lookup", links, *arguments, "--output", output, "--quiet") == expected
+    return pl.read_parquet(output).to_dicts() if expected == 0 else []
+
+
+def expected_places(mirror: Path) -> list[tuple[str, str, int, int]]:
+    """Page, file, offset and length of what must be found: of the page with two captures the younger one."""
+    rows = [
+        (url.partition("://")[2], file, offset, length) for url, file, offset, length in json.loads((mirror / "captures.json").read_text())
+    ]
+    found = [row for row in rows if row[0] in LINKED and row[0] != "site2.example/1" and (row[0], row[1]) != (TIED, warc_name(0))]
+    return sorted(found, key=lambda row: row[1:])
+
+
+def places_of(rows: list[dict[str, object]]) -> list[tuple[object, ...]]:
+    return [(row["key"], row["file"], row["offset"], row["length"]) for row in rows]
+
+
+def test_all_indexes_give_the_same_places(mirror: Path, links: Path) -> None:
+    tables = [
+        look_up(links, "--snapshot", SNAPSHOT, "--set", f"crawl.remote.base_url={mirror}"),
+        look_up(links, "--index", mirror / TABLE),
+        look_up(links, "--index", f"{mirror / TABLE}/*.parquet"),
+        look_up(links, "--index", mirror / CDX / "cluster.idx"),
+    ]
+    assert places_of(tables[0]) == expected_places(mirror)
+    assert all(rows == tables[0] for rows in tables)
+    (row,) = [row for row in tables[0] if row["key"] == TIED]
+    assert (row["url"], row["capture_url"], row["karma"], row["timestamp"], row["status"], row["mime"], row["digest"]) == (
+        f"http://www.{TIED}",
+        f"https://{TIED}",
+        5,
+        "2024-05-20T01:02:03Z",
+        200,
+        "text/html",
+        f"DIGEST{row['offset']}",
+    )
+    summary = json.loads(links.with_name("places.parquet.summary.json").read_text())
+    assert summary["links"] == {"total": 6, "found": 4, "no_page": 1, "no_capture": 1}
+
+
+def test_indexes_of_a_web_server(mirror: Path, links: Path, server: ArchiveServer) -> None:
+    remote = ["--set", f"crawl.remote.base_url={server.url}"]
+    assert places_of(look_up(links, "--snapshot", SNAPSHOT, *remote)) == expected_places(mirror)
+    assert places_of(look_up(links, "--index", f"{server.url}{CDX}/cluster.idx")) == expected_places(mirror)
+    blocks = [request.range for request in server.requests if "cdx-0" in request.path]
+    assert len(blocks) == len(set(blocks)) < sum(1 for _ in (mirror / CDX / "cluster.idx").open())
+
+
+def test_a_cdx_server(mirror: Path, links: Path, server: ArchiveServer) -> None:
+    """It answers 404 where it has nothing; of its lines, those of other keys are passed over."""
+    rows = [
+        (url.partition("://")[2], url, file, offset, length)
+        for url, file, offset, length in json.loads((mirror / "captures.json").read_text())
+    ]
+    made = pl.read_parquet(f"{mirror / TABLE}/*.parquet").to_dicts()
+    for key in LINKED:
+        lines = []
+        for page, url, file, offset, length in rows:
+            if page == key:
+                (row,) = [row for row in made if (row["warc_filename"], row["warc_record_offset"]) == (file, offset)]
+                capture = Capture(row["url_surtkey"], url, file, offset, length, row["fetch_time"], row["fetch_status"])
+                surt, timestamp, fields = cdx_line(capture).split(" ", 2)
+                lines.append(json.dumps({"urlkey": surt, "timestamp": timestamp, **json.loads(fields)}))
+        if lines:
+            path = f"{SNAPSHOT}-index?url={quote(key, safe='')}&output=json"
+            server.files[path] = "\n".join([*lines, lines[0].replace(",site", ",other")]).encode()
+    found = look_up(links, "--index", f"{server.url}{SNAPSHOT}-index")
+    assert places_of(found) == expected_places(mirror)
+
+
+def test_parts_and_joins_change_nothing(mirror: Path, links: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookup, "PART_LINKS", 2)
+    monkeypatch.setattr(lookup, "READ_LINKS", 4)
+    for most in (0, 20_000):
+        monkeypatch.setattr(columnar_index, "MAX_PUSHED_KEYS", most)
+        for index in (mirror / TABLE, mirror / CDX / "cluster.idx"):
+            assert places_of(look_up(links, "--index", index)) == expected_places(mirror)
+
+
+@pytest.mark.parametrize(("rule", "chosen"), [("whole", 1), ("newest", 2), ("oldest", 0)])
+def test_which_capture_is_taken(tmp_path: Path, links: Path, rule: str, chosen: int) -> None:
+    """Three captures of a page, the youngest of which was cut short, and one that is an image."""
+    (first,) = make_snapshot(tmp_path, [{"https://site0.example/1": "A page."}])
+    captures = [replace(first, offset=1000 * number, time=first.time + timedelta(hours=number)) for number in range(4)]
+    captures[2] = replace(captures[2], truncated="length")
+    captures[3] = replace(captures[3], mime="image/png")
+    write_columnar(tmp_path, captures)
+    write_cdx(tmp_path, captures)
+    for index in (tmp_path / TABLE, tmp_path / CDX / "cluster.idx"):
+        (row,) = look_up(links, "--index", index, "--set", f"lookup.capture={rule}")
+        assert row["offset"] == 1000 * chosen
+
+
+def test_only_row_groups_that_may_hold_a_link_are_fetched(tmp_path: Path, links: Path) -> None:
+    surts = [f"com,site{number:06d})/" for number in range(20_000)]
+    surts.append("example,site0)/1")
+    fields = {"url": "https://site0.example/1", "fetch_status": 200, "content_mime_type": "text/html", "warc_filename": "f.warc.gz"}
+    fields |= {"fetch_time": "2024-05-18T01:02:03Z", "warc_record_offset": 7, "warc_record_length": 9}
+    frame = pl.DataFrame({"url_surtkey": surts}).with_columns(pl.lit(value).alias(name) for name, value in fields.items())
+    digests = pl.Series("content_digest", [random.Random(number).randbytes(40).hex() for number in range(len(frame))])
+    frame.with_columns(digests).write_parquet(tmp_path / "index.parquet", row_group_size=500)
+    with archive_server() as server:
+        server.files["index.parquet"] = (tmp_path / "index.parquet").read_bytes()
+        assert [row["offset"] for row in look_up(links, "--index", f"{server.url}index.parquet")] == [7]
+        assert sum(server.body_bytes.values()) < len(server.files["index.parquet"]) / 2
+
+
+# --- crawling what was found --------------------------------------------------------------------------
+
+
+def documents(run: Path, *arguments: object, expected: int = 0) -> pl.DataFrame:
+    assert run_here("crawl", *arguments, "--run", run, "--quiet", "--set", "crawl.remote.retry_seconds=0.01") == expected
+    return table(run, "crawl", "documents")
+
+
+def test_documents_of_places_are_those_of_a_whole_crawl(mirror: Path, links: Path, tmp_path: Path) -> None:
+    here = ["--set", f"crawl.remote.base_url={mirror}"]
+    look_up(links, "--snapshot", SNAPSHOT, *here)
+    some = documents(tmp_path / "some", "--places", links.with_name("places.parquet"), *here)
+    names = ",".join(str(mirror / warc_name(number)) for number in range(3))
+    whole = documents(tmp_path / "whole", *names.split(","), "--set", f"crawl.links=[{links}]", *here)
+    wanted = pl.DataFrame(expected_places(mirror), schema=["key", "file_path", "warc_offset", "warc_length"], orient="row").drop("key")
+    whole = whole.with_columns(pl.col("file_path").str.replace(f"{mirror}/", "", literal=True))
+    expected = whole.join(wanted, on=["file_path", "warc_offset", "warc_length"], how="semi")
+    assert some.sort("id").equals(expected.sort("id"))
+    assert dict(some.select("url", "karma").iter_rows()) == {
+        f"https://{key}": karma for key, karma in LINKED.items() if key not in ("site9.example/", "site2.example/1")
+    }
+    assert set(some["source"]) == {"webtext"}
+    assert set(some["dump"]) == {SNAPSHOT}
+
+
+def test_only_the_records_are_fetched_and_once(mirror: Path, links: Path, tmp_path: Path, server: ArchiveServer) -> None:
+    remote = ["--set", f"crawl.remote.base_url={server.url}"]
+    rows = look_up(links, "--snapshot", SNAPSHOT, *remote)
+    places = ["--places", links.with_name("places.parquet")]
+    server.moods[warc_name(0)] = [Mood(status=503), Mood(break_after=10)]
+    first = documents(tmp_path / "run", *places, *remote)
+    asked = [request.range for request in server.requests if request.path.endswith(".warc.gz") and request.method == "GET"]
+    assert set(asked) == {f"bytes={row['offset']}-{row['offset'] + row['length'] - 1}" for row in rows}
+    assert len(asked) == len(rows) + 2
+    assert not (tmp_path / "run" / "crawl" / "arrived").exists()
+    server.requests.clear()
+    assert documents(tmp_path / "run", *places, *remote).equals(first)
+    assert not [request for request in server.requests if request.path.endswith(".warc.gz")]
+
+
+def test_a_dry_run_tells_how_much_would_be_fetched(mirror: Path, links: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = look_up(links, "--index", mirror / TABLE)
+    capsys.readouterr()
+    assert run_here("crawl", "--places", links.with_name("places.parquet"), "--run", tmp_path / "run", "--dry-run") == 0
+    assert f"# crawl would read 4 records of 3 files, {sum(int(str(row['length'])) for row in rows):,} bytes" in capsys.readouterr().out
+
+
+# --- what is no index ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("index.parquet", b"hello", "give Parquet files of Common Crawl's index"),
+        ("cluster.idx", b"hello\n", "line 1: hello is no line of a cluster.idx"),
+        ("cluster.idx", b"com,a)/ 2024\tcdx-00000.gz\t0\t5\t1\n", "cdx-00000.gz"),
+    ],
+)
+def test_wrong_indexes(tmp_path: Path, links: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes, message: str) -> None:
+    (tmp_path / "cdx-00000.gz").write_bytes(b"short")
+    (tmp_path / name).write_bytes(content)
+    look_up(links, "--index", tmp_path / name, expected=1)
+    assert message in capsys.readouterr().err
+
+
+def test_no_index_is_a_usage_error(links: Path) -> None:
+    look_up(links, expected=2)
