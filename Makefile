@@ -5,7 +5,7 @@ RUN := .venv/bin/python
 READY := .venv/.ready
 
 # Scripts in benchmarks/ that compare ours with its peers; together they take an hour or more.
-BENCHMARKS := crawl dedup filter fetch contamination
+BENCHMARKS := crawl dedup filter fetch contamination train
 
 .PHONY: setup demo test test-slow benchmarks lint clean
 

@@ -57,8 +57,8 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: torch.Tensor, angles: Rotation | None, cache: LayerCache | None) -> torch.Tensor:  # (B, T, C)
         bias = self.input.bias if self.query_bias else F.pad(self.input.bias, (x.shape[-1], 0))
-        heads = F.linear(x, self.input.weight, bias).view(*x.shape[:2], 3, self.heads, -1)  # (B, T, 3, H, D)
-        queries, keys, values = heads.permute(2, 0, 3, 1, 4)  # each (B, H, T, D)
+        parts = F.linear(x, self.input.weight, bias).chunk(3, dim=-1)  # each (B, T, C)
+        queries, keys, values = (part.view(*x.shape[:2], self.heads, -1).transpose(1, 2) for part in parts)  # each (B, H, T, D)
         if angles is not None:
             queries, keys = rotate(queries, angles), rotate(keys, angles)
         if cache is not None:
