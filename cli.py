@@ -56,6 +56,7 @@ TOOLS = {
     "dedup clusters": "list the largest clusters of duplicates, with samples",
     "dedup merge": "add to an index of earlier runs what others hold",
     "contamination report": "print the overlap with benchmarks, and compare scores on dirty and clean items",
+    "train ladder": "train small sizes on the run's tokens, and fit how the loss falls with compute",
     "generate": "let the model of a run go on with a text",
     "export": "write the model of a run as Hugging Face's transformers reads it",
 }
@@ -65,6 +66,7 @@ TOOL_PACKAGES = {
     "links": "curation.links",
     "lookup": "curation.links",
     "fetch": "curation.fetching",
+    "train": "trainer",
     "generate": "trainer",
     "export": "trainer",
 }

@@ -1,4 +1,4 @@
-"""The commands ``generate`` and ``export``; everything heavy is imported when they run."""
+"""The commands ``train ladder``, ``generate`` and ``export``; everything heavy is imported when they run."""
 
 from __future__ import annotations
 
@@ -65,6 +65,59 @@ def export(options: argparse.Namespace) -> int:
     print(f"export: {form} of {trained.model.config.parameters:,} parameters from {trained.checkpoint.path}")
     print(f"output: {options.output}")
     print(f'next: python -c \'import transformers; print(transformers.pipeline("text-generation", "{options.output}")("The"))\'')
+    return EXIT_DONE
+
+
+def add_ladder_arguments(command: argparse.ArgumentParser) -> None:
+    """Options of ``train ladder``."""
+    command.add_argument("--run", metavar="RUN", required=True, help="folder of a run that has tokens")
+    command.add_argument("--recipe", metavar="FILE", help="recipe to take settings from (default: RUN/recipe.yaml, else all defaults)")
+    command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a value, such as train.device=cuda")
+    command.add_argument("--sizes", nargs="+", metavar="PRESET", help="presets to train (default: femto pico nano micro)")
+    help_text = "training tokens for each parameter of the blocks (default: 20, Chinchilla's)"
+    command.add_argument("--tokens-per-parameter", type=_number, metavar="X", help=help_text)
+    command.add_argument("--quiet", action="store_true", help="no progress on stderr")
+
+
+def ladder(options: argparse.Namespace) -> int:
+    """Train small sizes and fit the law of their losses; prints a table."""
+    from curation import storage
+    from curation.errors import EXIT_DONE, UsageError
+    from curation.finished import check_current
+    from curation.lock import run_lock
+    from curation.progress import Progress
+    from curation.recipe_file import load_recipe
+    from curation.signals import StopSignals
+    from trainer.ladder import LADDER_FOLDER, SIZES, TOKENS_PER_PARAMETER, climb
+    from trainer.ladder_page import describe
+    from trainer.power_law import GPT3_LAW
+    from trainer.run import identity_of, show_rows, token_files
+
+    own_recipe = storage.join(options.run, "recipe.yaml")
+    recipe = load_recipe(options.recipe or (own_recipe if storage.exists(own_recipe) else None), options.set)
+    ratio = TOKENS_PER_PARAMETER if options.tokens_per_parameter is None else options.tokens_per_parameter
+    if not 0 < ratio < float("inf"):
+        raise UsageError(f"--tokens-per-parameter {ratio:g} is no number above 0")
+    check_current(options.run, "tokenize")
+    tokens, show = token_files(options.run), show_rows("ladder", Progress(options.quiet))
+    with run_lock(options.run), StopSignals() as signals, signals.deferred():
+        rungs, law = climb(
+            recipe.train,
+            options.run,
+            options.sizes or SIZES,
+            ratio,
+            tokens,
+            lambda settings: identity_of(settings, recipe.seed, tokens),
+            recipe.seed,
+            lambda: signals.requested,
+            show,
+        )
+    print(f"{'size':8} {'parameters':>12} {'tokens':>14} {'PF-days':>10} {'loss':>7} {'fitted':>7}")
+    for rung in rungs:
+        numbers = f"{rung.parameters:>12,} {rung.tokens:>14,} {rung.compute:>10.3g} {rung.loss:>7.3f} {law.loss(rung.compute):>7.3f}"
+        print(f"{rung.preset:8} {numbers}")
+    print(f"{describe(law)}; GPT-3: {describe(GPT3_LAW)}")
+    print(f"output: {storage.join(options.run, LADDER_FOLDER, 'index.html')}")
     return EXIT_DONE
 
 

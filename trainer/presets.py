@@ -46,8 +46,10 @@ def _llama(layers: int, width: int, heads: int, learning_rate: float) -> Preset:
 
 PRESETS = {
     # Ours, for tests and demonstrations: seconds and minutes on two processors.
+    "femto": Preset(2, 32, 1, 64, 1024, 5e-3),
     "pico": Preset(2, 64, 2, 64, 1024, 3e-3),
     "nano": Preset(4, 128, 4, 128, 4096, 3e-3),
+    "micro": Preset(5, 192, 6, 256, 8192, 2e-3),
     "tiny": Preset(6, 256, 8, 256, 16_384, 1e-3),
     "mini": Preset(8, 512, 8, 512, 65_536, 8e-4),
     "gpt3-small": _gpt3(12, 768, 12, 256, 6.0e-4),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
@@ -164,17 +164,6 @@ def _train(
     from trainer.preparation import token_names
 
     with stopping.deferred(), progress.bar(STAGE, settings.tokens) as update:
-
-        def show(row: Mapping[str, Any]) -> None:
-            if "message" in row:
-                progress.say(f"{STAGE}: {row['message']}")
-            elif "skipped" in row:
-                progress.say(f"{STAGE}: step {row['step']} is skipped: {row['skipped']}")
-            elif "loss" in row:
-                update(row["tokens"], f"loss {row['loss']:.3f}, {row['tokens_per_second']:,.0f} tokens/s")
-            elif "validation_loss" in row:
-                progress.say(f"{STAGE}: validation loss {row['validation_loss']:.3f} after {row['tokens']:,} tokens")
-
         return train(
             settings,
             seed,
@@ -182,10 +171,26 @@ def _train(
             str(_model_folder(run)),
             fingerprint=identity.resumable,
             stop=lambda: stopping.requested,
-            progress=show,
+            progress=show_rows(STAGE, progress, update),
             names=token_names(tokens),
             processes=processes,
         )
+
+
+def show_rows(name: str, progress: Progress, update: Callable[[int, str], None] | None = None) -> Callable[[Mapping[str, Any]], None]:
+    """What shows the rows of a training log and its messages; ``update`` moves a bar, where there is one."""
+
+    def show(row: Mapping[str, Any]) -> None:
+        if "message" in row:
+            progress.say(f"{name}: {row['message']}")
+        elif "skipped" in row:
+            progress.say(f"{name}: step {row['step']} is skipped: {row['skipped']}")
+        elif "loss" in row and update is not None:
+            update(row["tokens"], f"loss {row['loss']:.3f}, {row['tokens_per_second']:,.0f} tokens/s")
+        elif "validation_loss" in row:
+            progress.say(f"{name}: validation loss {row['validation_loss']:.3f} after {row['tokens']:,} tokens")
+
+    return show
 
 
 def _commit_manifest(run: str, folder: Path, identity: Identity, summary: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from curation.report.facts import Curve
 from curation.report.markup import compact, count, visible
@@ -82,7 +82,41 @@ def line_chart(title: str, curves: Sequence[tuple[Curve, str, bool]], x_label: s
     return _figure(title, f"{title}: {ends}", x_axis, y_axis, x_axis.ticks(), body, legend)
 
 
-def _line(curve: Curve, colour: str, marked: bool, x_axis: Axis, y_axis: Axis) -> str:
+def log_chart(title: str, curves: Sequence[tuple[Curve, str, bool]], x_label: str, y_label: str) -> str:
+    """A figure with lines over two logarithmic axes; the curves' ``tokens`` are any positive quantity."""
+    drawn = [
+        (Curve(curve.name, [math.log10(x) for x in curve.tokens], [math.log10(y) for y in curve.values]), colour, marked)
+        for curve, colour, marked in curves
+    ]
+    x_axis, y_axis = (
+        replace(value_axis([value for values in columns for value in values], label, from_zero=False), form=_power_of_ten)
+        for columns, label in (([curve.tokens for curve, _, _ in drawn], x_label), ([curve.values for curve, _, _ in drawn], y_label))
+    )
+    body = "".join(_line(curve, colour, marked, x_axis, y_axis, _log_point) for curve, colour, marked in drawn)
+    ends = ", ".join(f"{curve.name} from {decimal(curve.values[0])} to {decimal(curve.values[-1])}" for curve, _, _ in curves)
+    return _figure(title, f"{title}: {ends}", x_axis, y_axis, x_axis.ticks(), body, [(curve.name, colour) for curve, colour, _ in drawn])
+
+
+def _power_of_ten(exponent: float) -> str:
+    return decimal(math.pow(10, exponent))
+
+
+def _log_point(name: str, x: float, y: float) -> str:
+    return f"{name} {_power_of_ten(y)} at {_power_of_ten(x)}"
+
+
+def _token_point(name: str, tokens: float, value: float) -> str:
+    return f"{name} {decimal(value)} after {compact(tokens)} tokens"
+
+
+def _line(
+    curve: Curve,
+    colour: str,
+    marked: bool,
+    x_axis: Axis,
+    y_axis: Axis,
+    describe: Callable[[str, float, float], str] = _token_point,
+) -> str:
     places = [(x_axis.place(tokens), 100 - y_axis.place(value)) for tokens, value in zip(curve.tokens, curve.values, strict=True)]
     points = " ".join(f"{x * LINE_UNITS / 100:.1f},{y * LINE_UNITS / 100:.1f}" for x, y in places)
     line = (
@@ -93,7 +127,7 @@ def _line(curve: Curve, colour: str, marked: bool, x_axis: Axis, y_axis: Axis) -
         return line
     dots = "".join(
         f'<circle class="fill {colour}" cx="{x:.2f}%" cy="{y:.2f}%" r="3.5">'
-        f"<title>{visible(f'{curve.name} {decimal(value)} after {compact(tokens)} tokens')}</title></circle>"
+        f"<title>{visible(describe(curve.name, tokens, value))}</title></circle>"
         for (x, y), tokens, value in zip(places, curve.tokens, curve.values, strict=True)
     )
     return line + dots
