@@ -21,7 +21,7 @@ from curation.fetching.keeper import BUSY, Keeper
 from curation.fetching.outcomes import FetchProblem, FetchReason, Outcome
 from curation.fetching.politeness import Politeness
 from curation.fetching.resolver import CheckedResolver, Lookup
-from curation.fetching.site_files import SiteFiles, SiteRules
+from curation.fetching.site_files import SiteFiles
 from curation.fetching.warc_files import WarcFiles
 from curation.recipe_fetch import FetchSettings
 from curation.sources.web import retry_after
@@ -114,34 +114,29 @@ class Crawler:
         """Ask for a link's address, if that is allowed; False if the server was asked and did not answer."""
         asked = False
         try:
-            rules = await self._rules(link.target)
+            rules = await self._sites.rules(link.target)
             rules.check(link.target, self._settings)
             asked = True
-            exchange = await self._ask(link.target, self._settings.max_bytes)
+            exchange = await self._ask(link.target, self._settings.max_bytes, rules.robots.delay_seconds)
         except FetchProblem as problem:
             await self._kept(self._keeper.refuse, link, problem)
             return not (asked and problem.reason.outcome is Outcome.FAILED)
         await self._kept(self._keeper.settle, link, exchange)
         return exchange.status not in BUSY
 
-    async def _rules(self, target: URL) -> SiteRules:
-        host = target.raw_host or ""
-        rules = await self._sites.rules(target)
-        if rules.robots.delay_seconds > 0:
-            self._politeness.set_delay(host, rules.robots.delay_seconds)
-        return rules
-
-    async def _ask(self, target: URL, max_bytes: int) -> Exchange:
+    async def _ask(self, target: URL, max_bytes: int, delay_seconds: float = 0.0) -> Exchange:
         """The answer of a server, which is asked again where that may help, in the host's own turn.
+
+        ``delay_seconds``: the pause that the host asks for after each request, where it is known.
 
         Raises:
             FetchProblem: there is none.
         """
         host, settings, tries = target.raw_host or "", self._settings, 0
-        await self._pay_owed_pause(host)
+        await self._pay_owed_pause(host, max(delay_seconds, settings.delay_seconds))
         while True:
             pause = settings.retry_seconds * 2.0 ** min(tries, 30)
-            async with self._politeness.turn(host):
+            async with self._politeness.turn(host, delay_seconds):
                 try:
                     exchange = await self._client.ask(target, max_bytes)
                     if exchange.status not in BUSY:
@@ -160,14 +155,14 @@ class Crawler:
         self._politeness.hold(host, seconds)
         await self._kept(self._frontier.write_host, host, time.time() + seconds)
 
-    async def _pay_owed_pause(self, host: str) -> None:
+    async def _pay_owed_pause(self, host: str, delay_seconds: float) -> None:
         """Before the first request after a resumption: the host may have been asked a moment ago, or have asked for a longer pause."""
         if time.monotonic() >= self._owed_until:
             self._asked.clear()
         elif host not in self._asked:
             self._asked.add(host)
             not_before = await self._kept(self._frontier.read_host, host)
-            self._politeness.hold(host, max(not_before - time.time(), self._politeness.delay(host)))
+            self._politeness.hold(host, max(not_before - time.time(), delay_seconds))
 
     # --- the frontier's thread ---------------------------------------------------------------------------
 

@@ -29,10 +29,17 @@ class Politeness:
         self._turns = 0
 
     @contextlib.asynccontextmanager
-    async def turn(self, host: str) -> AsyncIterator[None]:
-        """Wait for the host's next turn; nobody else asks it until the end of the block and of the pause behind it."""
+    async def turn(self, host: str, delay_seconds: float = 0.0) -> AsyncIterator[None]:
+        """Wait for the host's next turn; nobody else asks it until the end of the block and of the pause behind it.
+
+        ``delay_seconds``: the pause that the host asks for after each request, where it is known; it counts if it is longer than ours.
+        """
         state = self._state(host)
         state.users += 1
+        longer_by = max(delay_seconds, self._delay_seconds) - state.delay_seconds
+        if longer_by > 0:
+            state.delay_seconds += longer_by
+            state.not_before += longer_by  # also behind the request by which this became known
         try:
             async with state.turn:
                 while (seconds := state.not_before - time.monotonic()) > 0:
@@ -41,18 +48,10 @@ class Politeness:
                     try:
                         yield
                     finally:
-                        self.hold(host, self.delay(host))
+                        self.hold(host, state.delay_seconds)
         finally:
             state.users -= 1
             self._sweep()
-
-    def set_delay(self, host: str, seconds: float) -> None:
-        """The pause that the host asks for after each request, if that is longer than ours."""
-        self._state(host).delay_seconds = seconds
-
-    def delay(self, host: str) -> float:
-        """The pause after each request to the host, seconds."""
-        return max(self._state(host).delay_seconds, self._delay_seconds)
 
     def hold(self, host: str, seconds: float) -> None:
         """Do not ask the host for so many seconds from now."""
@@ -63,7 +62,7 @@ class Politeness:
         return self._hosts.setdefault(host, _Host())
 
     def _sweep(self) -> None:
-        """Forget hosts that anybody may ask now; their delay is set again before they are."""
+        """Forget hosts that anybody may ask now."""
         self._turns += 1
         if self._turns % TURNS_BETWEEN_SWEEPS == 0:
             now = time.monotonic()

@@ -27,7 +27,7 @@ KEPT_SITES = 1000
 HEADER_BYTES = 256 << 10  # room for the header beside the file
 REDIRECTS = frozenset({301, 302, 303, 307, 308})  # RFC 9110, section 15.4
 
-Ask = Callable[[URL, int], Awaitable[Exchange]]
+Ask = Callable[[URL, int, float], Awaitable[Exchange]]  # address, most bytes, known pause of the host in seconds
 
 
 class SiteFileStore(Protocol):
@@ -93,29 +93,29 @@ class SiteFiles:
         if state:
             reason, _, detail = state.partition(" ")
             return fetched, SiteRules(robots, TdmRules(b""), FetchReason(reason), f"robots.txt: {detail}")
-        if not respect.tdm_reservation:
+        if not respect.tdm_reservation or robots.delay_seconds > self._settings.max_crawl_delay_seconds:  # then no page is asked for
             return fetched, SiteRules(robots, TdmRules(b""))
         # A file that cannot be had reserves nothing: for robots.txt alone a standard says otherwise.
-        later, _, content = await self._file(site.with_path("/.well-known/tdmrep.json"), MAX_TDM_FILE_BYTES)
+        later, _, content = await self._file(site.with_path("/.well-known/tdmrep.json"), MAX_TDM_FILE_BYTES, robots.delay_seconds)
         return min(fetched, later), SiteRules(robots, TdmRules(content))
 
-    async def _file(self, url: URL, max_bytes: int) -> tuple[float, str, bytes]:
+    async def _file(self, url: URL, max_bytes: int, delay_seconds: float = 0.0) -> tuple[float, str, bytes]:
         """When a file was fetched, what bans the site for want of it, and its content."""
         kept = await self._store.read_site_file(str(url))
         if kept is None or time.time() - kept[0] > KEEP_SECONDS:
             try:
-                state, content = "", await self._fetch(url, max_bytes)
+                state, content = "", await self._fetch(url, max_bytes, delay_seconds)
             except FetchProblem as problem:
                 state, content = f"{problem.reason.value} {problem.detail}", b""
             kept = (time.time(), state, content)
             await self._store.write_site_file(str(url), *kept)
         return kept
 
-    async def _fetch(self, url: URL, max_bytes: int) -> bytes:
+    async def _fetch(self, url: URL, max_bytes: int, delay_seconds: float) -> bytes:
         """The content of a file; empty where the site has none (4xx, too many redirects)."""
         target = url
         for _ in range(MAX_REDIRECTS + 1):
-            exchange = await self._ask(target, max_bytes + HEADER_BYTES)
+            exchange = await self._ask(target, max_bytes + HEADER_BYTES, delay_seconds if target.host == url.host else 0.0)
             location = exchange.headers.get("Location")
             if exchange.status in REDIRECTS and location:
                 target = parse_target(location, target, self._settings.allow_private_hosts)
