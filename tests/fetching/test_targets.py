@@ -54,6 +54,7 @@ LOCAL_SPELLINGS = [
     "http://example.com:80@127.0.0.1/",
     "http://127.0.0.1\\@example.com/",
     "http://example.com\\@127.0.0.1/",
+    "http://127.0.0.1 @example.com/",
     "http://127.0.0.1%2f@example.com%2f/",
     "http://127.0.0.1%00.example.com/",
     "http://[127.0.0.1]/",
