@@ -108,12 +108,18 @@ def test_files_are_closed_at_a_size(tmp_path: Path) -> None:
         assert sorted(uri for kind, uri, *_ in found if kind == "response") == sorted(sites.url(place) for place in places)
 
 
-def test_every_line_of_a_list_has_a_row(tmp_path: Path) -> None:
+def test_an_empty_list(tmp_path: Path) -> None:
+    assert crawl(tmp_path, []) == {}
+
+
+def test_every_line_of_a_list_has_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("curation.fetching.results.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("curation.fetching.results.ROWS_PER_FILE", 4)
     with Sites({"a.example/": answer(b"page"), "a.example/away": answer(b"", "301 Moved", "Location: /")}) as sites:
         page = sites.url("a.example/")
         links = [page, page + "#part", page.replace("http", "HTTP", 1), page + "away", "mailto:x@y.example", "http://[", "http://\udcff/"]
         found = crawl(tmp_path, links)
-        assert len(found) == len(links)
+        assert list(found) == [*links[:-1], "http://\ufffd\ufffd\ufffd/"] and len(list((tmp_path / "warc/outcomes").iterdir())) == 2
         assert [row["reason"] for row in found.values()] == [
             "whole",
             "listed_twice",
