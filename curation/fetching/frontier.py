@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,15 +208,13 @@ class Frontier:
 
     def read_site_file(self, url: str) -> tuple[float, str, bytes] | None:
         """When a file of a site came, its state and content."""
-        row: tuple[float, str, bytes] | None = self._database.execute(
-            "SELECT fetched, state, content FROM site_files WHERE url = ?", (url,)
-        ).fetchone()
-        return row
+        row = self._database.execute("SELECT fetched, state, content FROM site_files WHERE url = ?", (url,)).fetchone()
+        return (row[0], row[1], zlib.decompress(row[2])) if row else None
 
     def write_site_file(self, url: str, fetched: float, state: str, content: bytes) -> None:
         """Keep a file of a site."""
-        state = state.encode("utf-8", "replace").decode()
-        self._database.execute("INSERT OR REPLACE INTO site_files VALUES (?, ?, ?, ?)", (url, fetched, state, content))
+        values = (url, fetched, state.encode("utf-8", "replace").decode(), zlib.compress(content))
+        self._database.execute("INSERT OR REPLACE INTO site_files VALUES (?, ?, ?, ?)", values)
 
     def write_host(self, host: str, not_before: float) -> None:
         """Keep the wall-clock time before which a host must not be asked."""

@@ -32,7 +32,7 @@ def test_hosts_are_asked_one_request_at_a_time_with_pauses(tmp_path: Path) -> No
         crawl(tmp_path, [sites.url(place) for place in places], delay_seconds=0.1)
         assert set(sites.most_at_once.values()) == {1}
         assert min(min(values) for values in pauses(sites).values()) >= 0.1 - SLACK_SECONDS
-        assert time.monotonic() - began < sum(0.15 for _ in sites.requests) * 0.6  # the hosts were asked side by side
+        assert time.monotonic() - began < sum(0.15 for _ in sites.requests) * 0.9  # the hosts were asked side by side
 
 
 def test_the_number_of_requests_under_way_is_limited(tmp_path: Path) -> None:
