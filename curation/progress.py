@@ -46,12 +46,17 @@ class Progress:
         """A bar with a text beside it; yields ``update(completed, text)``."""
         if self._console is None:
             said = time.monotonic() - LINE_SECONDS
+            begun: tuple[float, int] | None = None
 
             def line(completed: int, text: str) -> None:
-                nonlocal said
-                if time.monotonic() - said >= LINE_SECONDS:
-                    said = time.monotonic()
-                    self.say(f"{name}: {completed / total:.0%}, {text}")
+                nonlocal said, begun
+                now = time.monotonic()
+                begun = begun or (now, completed)
+                if now - said >= LINE_SECONDS:
+                    said = now
+                    self.say(
+                        f"{name}: {completed / total:.0%}, {text}{_time_left(now - begun[0], completed - begun[1], total - completed)}"
+                    )
 
             yield line
             return
@@ -73,3 +78,11 @@ class Progress:
             TextColumn("{task.fields[text]}"),
             console=self._console,
         )
+
+
+def _time_left(seconds: float, done: int, left: int) -> str:
+    """How long the rest takes at the pace so far; nothing while nobody knows."""
+    if done <= 0 or left <= 0:
+        return ""
+    rest = round(seconds * left / done)
+    return f", {rest // 3600}:{rest // 60 % 60:02}:{rest % 60:02} left"

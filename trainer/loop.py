@@ -23,13 +23,14 @@ from trainer.data import TrainingData, ValidationData, open_data
 from trainer.distribute import build_objective, gather, placed_like
 from trainer.forecast import model_utilisation
 from trainer.generate import Sampling, generate_text
-from trainer.metrics import METRICS_FILE, MetricsLog, read_metrics
+from trainer.metrics import METRICS_FILE, MetricsLog, losses_of, read_metrics
 from trainer.model import build_model
 from trainer.model_config import ModelConfig
 from trainer.optimizer import build_optimizer, optimizer_tensors, restore_optimizer
 from trainer.plan import Plan, plan_training
 from trainer.processes import Processes
 from trainer.step import Stepper
+from trainer.tensorboard import open_tensorboard
 from trainer.tokenizer import Tokenizer, read_tokenizer
 from trainer.validation import validation_loss
 
@@ -102,7 +103,9 @@ def train(
     with contextlib.ExitStack() as stack:
         log = None
         if processes.first:
-            log = stack.enter_context(MetricsLog(folder / METRICS_FILE, checkpoint.state.tokens if checkpoint else None, note))
+            reached = checkpoint.state.tokens if checkpoint else None
+            also = open_tensorboard(folder, reached or 0, stack) if settings.tensorboard else None
+            log = stack.enter_context(MetricsLog(folder / METRICS_FILE, reached, note, also))
         run = Run(settings, seed, fingerprint, folder, plan, training, validation, tokenizer, processes, log, progress)
         if checkpoint is not None:
             run.resume(checkpoint)
@@ -277,10 +280,6 @@ class Run:
 
         A loss is None where the log has none: it was lost, and no step was left to do.
         """
-        rows = read_metrics(self.folder / METRICS_FILE)
-        losses = [row["loss"] for row in rows if "loss" in row]
-        validations = [row for row in rows if "validation_loss" in row]
-        first_validation, last_validation = (validations[0], validations[-1]) if validations else ({}, {})
         trained = self.tokens - self.resumed_tokens
         return {
             "parameters": self.plan.config.parameters,
@@ -288,11 +287,7 @@ class Run:
             "skipped_steps": self.stepper.guard.skipped,
             "tokens": self.tokens,
             "samples": self.samples,
-            "first_loss": losses[0] if losses else None,
-            "loss": losses[-1] if losses else None,
-            "first_validation_loss": first_validation.get("validation_loss"),
-            "validation_loss": last_validation.get("validation_loss"),
-            "bits_per_byte": last_validation.get("bits_per_byte"),
+            **losses_of(read_metrics(self.folder / METRICS_FILE)),
             "tokens_per_second": trained / self.step_seconds if self.step_seconds else None,
             "mixture": self.training.weights,
             "epochs": self.training.mixture.epochs(self.samples),

@@ -40,20 +40,36 @@ def _read_line(line: bytes) -> dict[str, Any] | None:
     return row if intact else None
 
 
+def losses_of(rows: list[dict[str, Any]]) -> dict[str, float | None]:
+    """First and last losses of a log, in nats a token; None where it has none."""
+    losses = [row["loss"] for row in rows if "loss" in row]
+    validations = [row for row in rows if "validation_loss" in row]
+    first, last = (validations[0], validations[-1]) if validations else ({}, {})
+    return {
+        "first_loss": losses[0] if losses else None,
+        "loss": losses[-1] if losses else None,
+        "first_validation_loss": first.get("validation_loss"),
+        "validation_loss": last.get("validation_loss"),
+        "bits_per_byte": last.get("bits_per_byte"),
+    }
+
+
 class MetricsLog:
     """A log open for writing. Rows are written through at once, and safe on the disk after ``sync``."""
 
-    def __init__(self, path: Path, tokens: int | None, note: Callable[[str], None]) -> None:
+    def __init__(
+        self, path: Path, tokens: int | None, note: Callable[[str], None], also: Callable[[Mapping[str, Any]], None] | None = None
+    ) -> None:
         """Continue the log of a run that resumes after ``tokens`` tokens: later rows are cut off; None: begin anew.
 
-        ``note`` hears of rows that should be there, since each checkpoint waits for them, and are not.
+        ``also`` gets each row too. ``note`` hears of rows that should be there, since each checkpoint waits for them, and are not.
         """
         kept = [] if tokens is None else [row for row in read_metrics(path) if row["tokens"] <= tokens]
         if tokens is not None and (not kept or kept[-1]["tokens"] < tokens):
             reached = f"after {kept[-1]['tokens']:,} tokens" if kept else "from its beginning"
             note(f"{path} is lost or damaged {reached}; the rows up to {tokens:,} tokens are missing, and training goes on without them")
         commit_bytes(str(path), b"".join(_line(row) for row in kept))
-        self.path = path
+        self._also = also
         self._stream = path.open("ab")
 
     def __enter__(self) -> MetricsLog:
@@ -66,6 +82,8 @@ class MetricsLog:
         """Append a row."""
         self._stream.write(_line(row))
         self._stream.flush()
+        if self._also is not None:
+            self._also(row)
 
     def sync(self) -> None:
         """Make the rows so far durable; done before each checkpoint, which must not know more than the log."""

@@ -7,7 +7,7 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +43,17 @@ def test_stopping_and_resuming_changes_no_bit(tokens_folder: Path, tmp_path: Pat
         assert resumed[name] == straight[name]
 
 
-def test_crash_between_checkpoints_replays_from_the_last(tokens_folder: Path, tmp_path: Path) -> None:
+def interrupt_at(step: int) -> Callable[[Mapping[str, Any]], None]:
     def crash(row: Mapping[str, Any]) -> None:
-        if row.get("step") == 11:
+        if row.get("step") == step:
             raise KeyboardInterrupt
 
+    return crash
+
+
+def test_crash_between_checkpoints_replays_from_the_last(tokens_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run(tokens_folder, tmp_path / "crashed", progress=crash)
+        run(tokens_folder, tmp_path / "crashed", progress=interrupt_at(11))
     log = tmp_path / "crashed/metrics.jsonl"
     log.write_bytes(log.read_bytes() + b'{"step": 1')  # a line that was being written
     run(tokens_folder, tmp_path / "crashed")
@@ -303,6 +307,20 @@ def test_batch_grows_and_resumes_in_the_ramp(tokens_folder: Path, tmp_path: Path
             run(tokens_folder, tmp_path / "stopped", settings, stop=stop_after(4))
     run(tokens_folder, tmp_path / "stopped", settings)
     assert final_bytes(tmp_path / "stopped") == final_bytes(tmp_path / "straight")
+
+
+def test_tensorboard_shows_the_log_and_hides_what_was_repeated(tokens_folder: Path, tmp_path: Path) -> None:
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator", reason="tensorboard is not installed")
+    settings = SETTINGS.model_copy(update={"tensorboard": True})
+    with pytest.raises(KeyboardInterrupt):
+        run(tokens_folder, tmp_path / "model", settings, progress=interrupt_at(7))  # the last checkpoint is of step 4
+    run(tokens_folder, tmp_path / "model", settings)
+    events = accumulators.EventAccumulator(str(tmp_path / "model/tensorboard")).Reload()
+    rows = read_metrics(tmp_path / "model/metrics.jsonl")
+    for name in ("loss", "validation_loss", "learning_rate"):
+        points = [(event.step, event.value) for event in events.Scalars(name)]
+        assert points == [(row["tokens"], pytest.approx(row[name])) for row in rows if name in row]
+    assert "source_losses/web" in events.Tags()["scalars"]
 
 
 def test_tokenizing_and_planning_load_no_heavy_library() -> None:
