@@ -11,8 +11,8 @@ import pytest
 from curation.fetching.opt_outs import TdmRules, header_wish, meta_wish
 from curation.fetching.outcomes import FetchReason
 from curation.recipe_fetch import RespectSettings
-from tests.fetching.crawls import crawl, records
-from tests.fetching.sites import Sites, answer
+from tests.curation.fetching.crawls import crawl, records
+from tests.curation.fetching.sites import Sites, answer
 
 ALL = RespectSettings()
 

@@ -42,8 +42,11 @@ class Request:
 class Sites:
     """The server, in a thread of its own; use as a context manager. ``pages`` maps ``host/path`` to what is sent."""
 
-    def __init__(self, pages: dict[str, Page] | None = None, delay_seconds: float = 0.0, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, pages: dict[str, Page] | None = None, delay_seconds: float = 0.0, tls: ssl.SSLContext | None = None, bind: str = "0.0.0.0"
+    ) -> None:
         self._tls = tls
+        self._bind = bind
         self.pages: dict[str, Page] = dict(pages or {})
         self.requests: list[Request] = []
         self.most_at_once: Counter[str] = Counter()
@@ -55,7 +58,9 @@ class Sites:
 
     def __enter__(self) -> Sites:
         self._thread.start()
-        self._server = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._serve, "0.0.0.0", 0, ssl=self._tls), self._loop).result()
+        self._server = asyncio.run_coroutine_threadsafe(
+            asyncio.start_server(self._serve, self._bind, 0, ssl=self._tls), self._loop
+        ).result()
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -25,10 +25,10 @@ from curation.fetching.recovery import recover
 from curation.fetching.warc_files import Place, WarcFiles
 from curation.fetching.warc_records import answer_record, request_record, to_answer, warcinfo_record
 from curation.lock import run_lock
-from tests.fetching.crawls import CONTACT, crawl, records, rows, settings
-from tests.fetching.sites import Sites, answer
+from tests.curation.fetching.crawls import CONTACT, crawl, records, rows, settings
+from tests.curation.fetching.sites import Sites, answer
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 URLS = [f"http://a.example/{number}" for number in range(3)]
 DATE = "2026-11-01T00:00:00.000Z"
 

@@ -15,10 +15,10 @@ from cli import main
 from curation.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 from curation.fetching.outcomes import FetchReason, Outcome
 from curation.sources.warc import GOOD, read_records
-from tests.fetching.crawls import CONTACT, crawl, records, rows
-from tests.fetching.sites import Sites, answer
+from tests.curation.fetching.crawls import CONTACT, crawl, records, rows
+from tests.curation.fetching.sites import Sites, answer
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SAME = answer(b"the same body on two hosts")
 PAGES = {
     "a.example/": SAME,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import time
 import tracemalloc
@@ -11,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from curation.errors import PipelineError
-from tests.fetching.crawls import crawl, lookup_in, loopback, records
-from tests.fetching.sites import Handler, Page, Sites, answer, redirect
+from tests.curation.fetching.crawls import crawl, lookup_in, loopback, records
+from tests.curation.fetching.sites import Handler, Page, Sites, answer, redirect
 
 MAX_BYTES = 50_000
 
@@ -154,6 +155,20 @@ def test_changing_answers_of_a_name_server(tmp_path: Path, monkeypatch: pytest.M
         found = crawl(tmp_path, [sites.url("a.example/1"), sites.url("a.example/2")], look_up)
         assert [row["reason"] for row in found.values()] == ["whole", "address_denied"]
         assert len(sites.requests) == 3 and len(asked) == 4
+
+
+def test_addresses_of_both_kinds(tmp_path: Path) -> None:
+    try:
+        sites = Sites(bind="::1").__enter__()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with contextlib.ExitStack() as stack:
+        stack.push(sites.__exit__)
+        sites.pages = {"six.example/": answer(b"by name"), "[/": answer(b"by number")}
+        urls = [sites.url("six.example/"), f"http://[0:0:0:0:0:0:0:1]:{sites.port}/"]
+        found = crawl(tmp_path, urls, lookup_in({"six.example": ["0:0::1", "127.0.0.1"]}))
+        assert [found[url]["reason"] for url in urls] == ["whole", "whole"]
+        assert {fields["WARC-IP-Address"] for kind, _, fields, _ in records(tmp_path / "warc") if kind == "response"} == {"::1"}
 
 
 def test_mixed_answers_leave_the_public_addresses(tmp_path: Path) -> None:

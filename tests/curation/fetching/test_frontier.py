@@ -11,8 +11,8 @@ from yarl import URL
 
 from curation.fetching.frontier import Frontier
 from curation.fetching.outcomes import FetchProblem, FetchReason
-from tests.fetching.crawls import crawl, records
-from tests.fetching.sites import Sites, answer, redirect
+from tests.curation.fetching.crawls import crawl, records
+from tests.curation.fetching.sites import Sites, answer, redirect
 
 
 def test_a_fill_that_was_killed_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

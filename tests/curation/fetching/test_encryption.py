@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.fetching.crawls import crawl, records
-from tests.fetching.sites import Sites, answer
+from tests.curation.fetching.crawls import crawl, records
+from tests.curation.fetching.sites import Sites, answer
 
 
 def certificate(folder: Path, host: str) -> Path:

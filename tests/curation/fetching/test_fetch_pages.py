@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.fetching.crawls import crawl, records
-from tests.fetching.sites import Sites, answer, redirect
+from tests.curation.fetching.crawls import crawl, records
+from tests.curation.fetching.sites import Sites, answer, redirect
 
 
 def test_pages_are_stored_as_they_came(tmp_path: Path) -> None:

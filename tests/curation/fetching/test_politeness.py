@@ -8,8 +8,8 @@ from collections import defaultdict
 from email.utils import formatdate
 from pathlib import Path
 
-from tests.fetching.crawls import crawl
-from tests.fetching.sites import Sites, answer, redirect
+from tests.curation.fetching.crawls import crawl
+from tests.curation.fetching.sites import Sites, answer, redirect
 
 SLACK_SECONDS = 0.005  # of two clocks
 

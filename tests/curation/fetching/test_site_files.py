@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fetching.crawls import crawl
-from tests.fetching.sites import NOT_FOUND, Page, Sites, answer, redirect
+from tests.curation.fetching.crawls import crawl
+from tests.curation.fetching.sites import NOT_FOUND, Page, Sites, answer, redirect
 
 BAN = answer(b"user-agent: *\ndisallow: /\n", media_type="text/plain")
 
