@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 
 from curation.errors import UsageError
+from curation.recipe_model import ModelSettings
+from curation.recipe_train import TrainSettings
 from trainer.model_config import ModelConfig
+from trainer.plan import plan_training
 from trainer.presets import GPT2_VOCABULARY, PRESETS, Preset, preset
 
 
@@ -63,6 +67,19 @@ def test_presets_are_consistent(name: str) -> None:
     size = PRESETS[name]
     assert size.width % size.heads == 0
     assert size.batch_tokens % size.context_length == 0
+
+
+def test_the_recipe_changes_what_it_names_of_a_preset_s_architecture() -> None:
+    def config(preset: str, **changes: Any) -> ModelConfig:
+        return plan_training(TrainSettings(preset=preset, device="cpu", model=ModelSettings(**changes)), 32_000).config
+
+    small, llama = config("gpt3-small"), config("llama-6.7b")
+    assert [small.window(layer) for layer in range(4)] == [None, 256, None, 256]
+    assert (small.positions, small.norm, small.mlp, small.biases, small.tied_head) == ("learned", "layer_norm", "gelu", True, True)
+    assert (llama.positions, llama.norm, llama.mlp, llama.biases, llama.tied_head) == ("rope", "rms_norm", "swiglu", False, False)
+    assert llama.window(1) is None
+    changed = config("llama-6.7b", attention="alternating", attention_window=512, tied_head=True)
+    assert changed == replace(llama, attention="alternating", attention_window=512, tied_head=True)
 
 
 def test_unknown_preset_names_the_nearest() -> None:
