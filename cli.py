@@ -204,10 +204,10 @@ def execute(options: argparse.Namespace, signals: StopSignals) -> int:
     if getattr(options, "against", None):
         recipe = recipe.model_copy(update={"dedup": recipe.dedup.model_copy(update={"against": options.against})})
     stages = STAGES if options.command == "run" else (options.command,)
-    if os.environ.get("RANK", "0") != "0":  # one of torchrun's further processes: they work, the first one writes and prints
+    if "train" in stages and os.environ.get("RANK", "0") != "0":  # of torchrun's processes, the first one alone writes and prints
         from trainer.run import follow_train
 
-        return follow_train(options.command, recipe.train, recipe.seed, options.run, signals)
+        return EXIT_DONE if options.dry_run else follow_train(options.command, recipe.train, recipe.seed, options.run, signals)
     _check_inputs(options, recipe, stages)
     if options.dry_run:
         return _dry_run(options, recipe, stages)

@@ -72,7 +72,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["crawl", "x", "--run", "r", "--wrong"], "unrecognized arguments: --wrong"),
         (["dedup", "--run", "r", "--input"], "expected at least one argument"),
         (["explain", "--run", "r"], "the following arguments are required: URL_OR_ID"),
-        (["crawl", "--run", "r"], "no input files; name WARC, WET or ARC files, a --snapshot or --paths"),
+        (["crawl", "--run", "r"], "no input files; name WARC, WET or ARC files, a --snapshot, --paths or --places"),
         (["filter", "--run", "r"], "the filter has nothing to learn from"),
         (["run", "missing.yaml", "x"], "no such file: missing.yaml"),
         (["crawl", "x", "--run", "r", "--set", "crawl.extractor=dragnet"], "crawl.extractor: input should be 'trafilatura'"),
@@ -372,3 +372,14 @@ def test_a_half_written_checkpoint_folder_is_swept(tmp_path: Path) -> None:
     (left / "model.safetensors").write_bytes(b"half")
     assert run_here("crawl", warc, "--run", tmp_path / "run", "--quiet") == 0
     assert not left.exists()
+
+
+def test_further_processes_have_part_in_training_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:
+    """As torchrun starts them; some clusters set RANK for everything."""
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert run_here("train", "--run", tmp_path / "run", "--dry-run") == 0
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("filter: {positives: [x]}")
+    assert "only train is for several processes" in refused(2, "run", recipe, tmp_path / "x.warc", "--run", tmp_path / "run")
+    assert "no such file" in refused(1, "crawl", tmp_path / "x.warc", "--run", tmp_path / "run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from curation.errors import UsageError
+from curation.errors import PipelineError, UsageError
 from trainer.model_config import ModelConfig
 from trainer.presets import PRESETS
 
@@ -112,6 +113,25 @@ def _fits(need: MemoryNeed, name: str, layers: int, width: int, heads: int, avai
 def gigabytes(size: int) -> str:
     """A size for people, in units of 10^9 bytes."""
     return f"{size / 1e9:,.2f} GB" if size < 1e11 else f"{size / 1e9:,.0f} GB"
+
+
+@contextlib.contextmanager
+def exhaustion_told() -> Iterator[None]:
+    """Turns running out of memory inside into an error that says what to change.
+
+    Raises:
+        PipelineError: there was not enough.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:  # OutOfMemoryError of CUDA is a RuntimeError
+        if isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            raise
+        first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise PipelineError(
+            f"there is not enough memory ({first_line}); lower train.micro_batch_sequences or set train.activation_checkpointing to true, "
+            "and train again to go on from the last checkpoint"
+        ) from error
 
 
 def available_bytes(device: torch.device) -> int:

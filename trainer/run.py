@@ -161,9 +161,10 @@ def _train(
     processes: Processes,
 ) -> dict[str, Any]:
     from trainer.loop import train
+    from trainer.memory import exhaustion_told
     from trainer.preparation import token_names
 
-    with stopping.deferred(), progress.bar(STAGE, settings.tokens) as update:
+    with stopping.deferred(), exhaustion_told(), progress.bar(STAGE, settings.tokens) as update:
         return train(
             settings,
             seed,

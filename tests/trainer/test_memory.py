@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from curation.errors import UsageError
-from trainer.memory import MemoryNeed, available_bytes, check_fits
+from curation.errors import PipelineError, UsageError
+from trainer.memory import MemoryNeed, available_bytes, check_fits, exhaustion_told
 from trainer.model_config import ModelConfig
 
 CONFIG = ModelConfig(1000, 64, 2, 32, 2, attention="dense")
@@ -55,6 +55,16 @@ def test_smaller_presets_are_named() -> None:
     large = MemoryNeed(ModelConfig(50_257, 2048, 96, 12_288, 96), 1, torch.bfloat16)
     with pytest.raises(UsageError, match=r"choose the smaller preset gpt3-2\.7b, or train with train\.parallel fsdp on 64 or more"):
         check_fits(large, 80 * 10**9)
+
+
+def test_running_out_is_told_and_other_errors_are_not_hidden() -> None:
+    with pytest.raises(PipelineError, match=r"not enough memory \(.*\); lower train\.micro_batch_sequences .* go on"), exhaustion_told():
+        torch.empty(1 << 58)  # more than any machine has
+    for error in (torch.OutOfMemoryError("CUDA out of memory. Tried"), MemoryError()):
+        with pytest.raises(PipelineError, match="not enough memory"), exhaustion_told():
+            raise error
+    with pytest.raises(RuntimeError, match="shape"), exhaustion_told():
+        torch.ones(2).view(3)
 
 
 def test_something_is_available() -> None:
