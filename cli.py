@@ -203,7 +203,7 @@ def execute(options: argparse.Namespace, signals: StopSignals) -> int:
         recipe = recipe.model_copy(update={"inputs": options.inputs, "crawl": recipe.crawl.model_copy(update=places)})
     if getattr(options, "against", None):
         recipe = recipe.model_copy(update={"dedup": recipe.dedup.model_copy(update={"against": options.against})})
-    stages = STAGES if options.command == "run" else (options.command,)
+    stages = recipe.stages if options.command == "run" else [options.command]
     if "train" in stages and os.environ.get("RANK", "0") != "0":  # of torchrun's processes, the first one alone writes and prints
         from trainer.run import follow_train
 
@@ -290,7 +290,7 @@ def _run_documents_stage(name: str, options: argparse.Namespace, recipe: Recipe,
     from curation.runner import run_stage
     from curation.workers import shared_workers
 
-    places, files = _inputs_of(name, options, context)
+    places, files = _inputs_of(name, options, recipe, context)
     shards = [shard for place in places for shard in committed_shards(*place)]
     with shared_workers(context) as context:
         if files:
@@ -312,7 +312,7 @@ def _run_documents_stage(name: str, options: argparse.Namespace, recipe: Recipe,
     if name == "tokenize":
         from trainer.run import check_tokens
 
-        check_tokens(context.folder, recipe.train if options.command == "run" else None)
+        check_tokens(context.folder, recipe.train if options.command == "run" and "train" in recipe.stages else None)
 
 
 def _index_lock(name: str, recipe: Recipe) -> contextlib.AbstractContextManager[None]:
@@ -324,13 +324,13 @@ def _index_lock(name: str, recipe: Recipe) -> contextlib.AbstractContextManager[
     return index_lock(recipe.dedup.against)
 
 
-def _inputs_of(name: str, options: argparse.Namespace, context: RunContext) -> tuple[list[tuple[str, str]], list[str]]:
+def _inputs_of(name: str, options: argparse.Namespace, recipe: Recipe, context: RunContext) -> tuple[list[tuple[str, str]], list[str]]:
     """The finished stages (run, stage) that a stage reads, and the files to import."""
     from curation.finished import check_current, finished_stage_of
 
     paths: list[str] = getattr(options, "input", None) or []
     if not paths:
-        before = STAGES[STAGES.index(name) - 1]
+        before = next(stage for stage in STAGES[STAGES.index(name) - 1 :: -1] if stage in recipe.stages or stage == "crawl")
         check_current(context.folder, before)
         return [(context.folder, before)], []
     places = {path: finished_stage_of(path) for path in paths}
@@ -440,6 +440,7 @@ def _print_end(options: argparse.Namespace, stages: Sequence[str], results: list
     run, last = options.run, stages[-1]
     if len(stages) > 1:
         print("\n" + "\n".join(_funnel(results)))
+    if len(stages) > 1 and "train" in stages:
         print(f"\nsample: {storage.join(run, 'model', 'sample.txt')}")
     if last == "report":
         print(f"report: {storage.join(run, 'report', 'index.html')}")

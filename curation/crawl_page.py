@@ -30,6 +30,7 @@ from curation.sources.places import Places
 from curation.sources.plan import PAGE_TYPES, bare_id
 from curation.sources.warc import DAMAGED, REPAIRED, Record
 
+_TOKEN = re.compile(r"\w+|[^\w\s]")  # a word or a punctuation mark; OpenWebText does not say which tokens it counted
 PAGE_MEDIA_TYPES = {"text/html": True, "application/xhtml+xml": True, "text/plain": False}  # whether it is HTML
 # CC-MAIN-2024-22, and the three of before 2013: CC-MAIN-2008-2009, CC-MAIN-2009-2010, CC-MAIN-2012.
 _DUMP = re.compile(r"CC-MAIN-\d{4}(?:-\d{4}|-\d{2})?(?!\d)")
@@ -211,8 +212,14 @@ def _refuse_text(page: _Page, text: PageText, language: Language) -> dict[str, s
     """The ledger row of a page whose text is not kept."""
     if not text.text:
         return page.row(Action.REMOVED, Reason.EMPTY_TEXT, body_bytes=len(page.record.body))
-    unwanted = why_not_wanted(language, page.context.settings)
-    return page.row(Action.REMOVED, unwanted[0], **unwanted[1]) if unwanted else None
+    settings = page.context.settings
+    unwanted = why_not_wanted(language, settings)
+    if unwanted:
+        return page.row(Action.REMOVED, unwanted[0], **unwanted[1])
+    tokens = sum(1 for _ in _TOKEN.finditer(text.text)) if settings.min_tokens else 0
+    if tokens < settings.min_tokens:
+        return page.row(Action.REMOVED, Reason.TOO_FEW_TOKENS, tokens=tokens, min_tokens=settings.min_tokens)
+    return None
 
 
 def _document(page: _Page, text: PageText, language: Language) -> dict[str, Any]:

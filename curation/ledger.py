@@ -57,6 +57,7 @@ class Reason(StrEnum):
     EXTRACTOR_CRASHED = "extractor_crashed", "The extractor died or failed on the page, twice."
     OTHER_LANGUAGE = "other_language", "The text is in none of the languages that the recipe keeps."
     UNCERTAIN_LANGUAGE = "uncertain_language", "The language of the text is less certain than the recipe asks for."
+    TOO_FEW_TOKENS = "too_few_tokens", "The text has fewer words and punctuation marks than the recipe asks for."
     UNREACHABLE_QUALITY = (
         "unreachable_quality",
         "A draft of the text scored so low that the filter would not keep the page; it was not extracted.",

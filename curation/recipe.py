@@ -6,7 +6,7 @@ YAML files, ``--set section.key=value`` and docs/recipe.md all come from these c
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -141,6 +141,9 @@ class CrawlSettings(Section):
     languages: list[str] = Field([], description="languages whose texts are kept, ISO 639 codes such as en; []: all")
     language_model: str | None = Field(None, description="fastText model that tells languages, such as lid.176.bin; null: the embedded one")
     min_language_score: float = Field(0.0, ge=0, le=1, description="lowest probability of its language with which a text is kept")
+    min_tokens: int = Field(
+        0, ge=0, description="fewest words and punctuation marks of a text that is kept; OpenWebText removed texts under 128 tokens"
+    )
     links: list[str] = Field([], description="tables of `links`, or Reddit submission dumps; pages that they link to are webtext")
     links_match: Literal["url", "domain"] = Field("url", description="url: pages that are linked; domain: all pages of domains that are")
     links_action: Literal["label", "select"] = Field("label", description="label: linked pages are webtext; select: others are removed")
@@ -264,9 +267,15 @@ class ReportSettings(Section):
     samples: int = Field(5, ge=0, le=100, description="documents shown for each fate")
 
 
+StageName = Literal["crawl", "filter", "dedup", "decontaminate", "tokenize", "train", "report"]
+
+
 class Recipe(Section):
     """A complete run."""
 
+    stages: list[StageName] = Field(
+        list(get_args(StageName)), min_length=1, description="what `run` does; a stage reads the one before it that is named here"
+    )
     inputs: list[str] = Field([], description="files to crawl, where the command line names none")
     seed: int = Field(0, ge=0, lt=1 << 63, description="seed of every draw, sample and shuffle")
     links: LinksSettings = LinksSettings()
@@ -279,3 +288,11 @@ class Recipe(Section):
     tokenize: TokenizeSettings = TokenizeSettings()
     train: TrainSettings = TrainSettings()
     report: ReportSettings = ReportSettings()
+
+    @field_validator("stages")
+    @classmethod
+    def _are_in_order(cls, stages: list[str]) -> list[str]:
+        ordered = [stage for stage in get_args(StageName) if stage in stages]
+        if stages != ordered:
+            raise PydanticCustomError("no_order", "Input should name each stage once, in the order {order}", {"order": ", ".join(ordered)})
+        return stages
