@@ -38,6 +38,8 @@ class RowFate(StrEnum):
     LOW_KARMA = "low_karma"  # with karma rules "sum" and "max": the link as a whole is below the least karma
     SELECTED = "selected"
 
+    __hash__ = str.__hash__  # that of enumerations is no compiled code, and every row is counted
+
 
 class SharedLink(msgspec.Struct, frozen=True, gc=False):
     """What a selected row says of a link. ``key``: canonical; ``created``: seconds since 1970, None if unknown."""
@@ -124,7 +126,7 @@ def _midnight(day: str, days_later: int = 0) -> int:
 def _is_deleted(row: Submission) -> bool:
     """Whether a submission was taken back. That its author's account is gone says nothing of the link."""
     title = row.title
-    return bool(isinstance(title, str) and title.strip() in DELETED_TEXTS) or isinstance(row.removed_by_category, str)
+    return isinstance(row.removed_by_category, str) or (isinstance(title, str) and title[:1] == "[" and title.strip() in DELETED_TEXTS)
 
 
 def _is_true(value: Any) -> bool:
