@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -22,6 +23,15 @@ from curation import storage
 from curation.errors import InputError, IntegrityError
 
 REPORT, DIRTY_ITEMS = "contamination/report.json", "contamination/dirty_items.json"
+# Of the report's columns those that are read back.
+READ_COLUMNS: dict[str, type | tuple[type, ...]] = {
+    "name": str,
+    "split": str,
+    "n": int,
+    "items": int,
+    "dirty": int,
+    "clean_percent": (int, float),
+}
 CONFIDENCE_Z = 1.959964  # of a two-sided interval of 95 %
 # Agresti and Coull (1998): two more successes and two more failures, so that 5 of 5 is not certainty.
 PSEUDO_ITEMS, PSEUDO_SUCCESSES = 4.0, 2.0
@@ -75,9 +85,10 @@ def compare_run(run: str, score_files: Sequence[str]) -> list[Comparison]:
 
     Raises:
         InputError: the run has no report, or a score belongs to no item of it.
+        IntegrityError: the report is damaged.
     """
     rows = {f"{row['name']}/{row['split']}" if row["split"] else row["name"]: row for row in published_report(run)}
-    dirty_items = {label: set(items) for label, items in _published(run, DIRTY_ITEMS).items()}
+    dirty_items = _published_dirty_items(run, list(rows))
     scores = read_scores(score_files, {label: row["items"] for label, row in rows.items()})
     comparisons = []
     for label, row in rows.items():
@@ -97,8 +108,12 @@ def _published(run: str, name: str) -> Any:
         raise InputError(f"{path} is missing; run `python cli.py decontaminate --run {run}` first")
     try:
         return json.loads(storage.read_bytes(path))
-    except ValueError as error:
-        raise IntegrityError(f"{path} is damaged ({error}); run `python cli.py decontaminate --run {run}` again") from error
+    except (ValueError, RecursionError) as error:
+        raise _damaged(run, name, str(error)) from error
+
+
+def _damaged(run: str, name: str, problem: str) -> IntegrityError:
+    return IntegrityError(f"{storage.join(run, name)} is damaged ({problem}); run `python cli.py decontaminate --run {run}` again")
 
 
 def published_report(run: str) -> list[dict[str, Any]]:
@@ -108,8 +123,26 @@ def published_report(run: str) -> list[dict[str, Any]]:
         InputError: the run has none.
         IntegrityError: it is damaged.
     """
-    rows: list[dict[str, Any]] = _published(run, REPORT)
+    rows = _published(run, REPORT)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise _damaged(run, REPORT, "it is no list of benchmarks")
+    for row in rows:
+        for column, kind in READ_COLUMNS.items():
+            if not isinstance(row.get(column), kind):
+                raise _damaged(run, REPORT, f"{column} of a benchmark is {row.get(column)!r}")
     return rows
+
+
+def _published_dirty_items(run: str, labels: Sequence[str]) -> dict[str, set[int]]:
+    """Numbers of the dirty items of each benchmark."""
+    dirty = _published(run, DIRTY_ITEMS)
+    if not isinstance(dirty, dict):
+        raise _damaged(run, DIRTY_ITEMS, "it is no mapping of benchmarks to items")
+    for label in labels:
+        items = dirty.get(label)
+        if not isinstance(items, list) or not all(isinstance(item, int) for item in items):
+            raise _damaged(run, DIRTY_ITEMS, f"it holds no list of item numbers for {label}")
+    return {label: set(dirty[label]) for label in labels}
 
 
 def read_scores(paths: Sequence[str], items_of: Mapping[str, int]) -> Scores:
@@ -124,7 +157,7 @@ def read_scores(paths: Sequence[str], items_of: Mapping[str, int]) -> Scores:
     for path in paths:
         for place, row in read_rows(path):
             benchmark, item, score, metric = row.get("benchmark"), row.get("item"), row.get("score"), row.get("metric", "")
-            if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+            if isinstance(score, bool) or not isinstance(score, int | float) or not abs(score) <= sys.float_info.max:
                 raise InputError(f"{place}: score is {score!r}, not a finite number; leave items without a score out")
             if not isinstance(benchmark, str) or benchmark not in items_of:
                 known = ", ".join(items_of) or "none"

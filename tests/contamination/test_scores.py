@@ -74,7 +74,10 @@ def test_the_interval_is_the_bootstrap_s() -> None:
 
 def run_with_report(folder: Path) -> str:
     (folder / "contamination").mkdir()
-    rows = [{"name": "quiz", "split": "test", "items": 4, "n": 9}, {"name": "other", "split": "", "items": 2, "n": 8}]
+    rows = [
+        {"name": "quiz", "split": "test", "items": 4, "n": 9, "dirty": 1, "clean_percent": 75.0},
+        {"name": "other", "split": "", "items": 2, "n": 8, "dirty": 0, "clean_percent": 100},
+    ]
     (folder / "contamination" / "report.json").write_text(json.dumps(rows))
     (folder / "contamination" / "dirty_items.json").write_text(json.dumps({"quiz/test": [1], "other": []}))
     return str(folder)
@@ -108,6 +111,7 @@ def test_a_run(tmp_path: Path) -> None:
         ({"benchmark": "quiz/test", "item": True, "score": 1}, "item is True"),
         ({"benchmark": "quiz/test", "item": 0, "score": "1"}, "score is '1', not a finite number"),
         ({"benchmark": "quiz/test", "item": 0, "score": float("nan")}, "score is nan, not a finite number"),
+        ({"benchmark": "quiz/test", "item": 0, "score": 10**400}, "score is 10*, not a finite number"),
         ({"benchmark": "quiz/test", "item": 0, "score": 1, "metric": 3}, "metric is 3"),
         ({"benchmark": "quiz/test", "item": 3, "score": 1}, "item 3 of quiz/test has a score already"),
     ],
@@ -130,12 +134,36 @@ def test_a_damaged_report_is_refused(tmp_path: Path) -> None:
         compare_run(str(tmp_path), [])
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("report", "[" * 100_000, "recursion"),
+        ("report", '{"rows": []}', "it is no list of benchmarks"),
+        ("report", "[1]", "it is no list of benchmarks"),
+        ("report", '[{"split": "test"}]', "name of a benchmark is None"),
+        ("report", '[{"name": "quiz", "split": "test", "n": 9, "items": "4"}]', "items of a benchmark is '4'"),
+        ("dirty_items", "[1]", "it is no mapping of benchmarks to items"),
+        ("dirty_items", '{"quiz/test": [1]}', "it holds no list of item numbers for other"),
+        ("dirty_items", '{"quiz/test": [[1]], "other": []}', "it holds no list of item numbers for quiz/test"),
+    ],
+)
+def test_a_report_of_another_shape_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: str, problem: str
+) -> None:
+    run = run_with_report(tmp_path)
+    (tmp_path / "contamination" / f"{name}.json").write_text(content)
+    scores = score_file(tmp_path, {"benchmark": "quiz/test", "item": 0, "score": 1})
+    assert main(["contamination", "report", "--run", run, "--scores", scores]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {run}/contamination/{name}.json is damaged (") and problem in error and error.count("\n") == 1
+
+
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = run_with_report(tmp_path)
-    rows = [{"name": "quiz", "split": "test", "items": 4, "n": 9, "dirty": 1, "clean_percent": 75.0}]
-    (tmp_path / "contamination" / "report.json").write_text(json.dumps(rows))
     assert main(["contamination", "report", "--run", run]) == 0
-    assert capsys.readouterr().out.startswith("quiz/test: 1 of 4 items dirty (75.00 % clean), n = 9\npage: ")
+    assert capsys.readouterr().out.startswith(
+        "quiz/test: 1 of 4 items dirty (75.00 % clean), n = 9\nother: 0 of 2 items dirty (100.00 % clean), n = 8\npage: "
+    )
     scores = score_file(tmp_path, *({"benchmark": "quiz/test", "item": item, "score": item % 2} for item in range(4)))
     assert main(["contamination", "report", "--run", run, "--scores", scores]) == 0
     # dirty: item 1, which has 1; clean: 0, 0, 1; 2 (1/3 - 1/2) / (1/3 + 1/2) = -40 %
