@@ -211,12 +211,15 @@ def _without_lone_surrogates(row: Any) -> Any:
 
 
 def _csv_rows(path: str, text: str) -> Iterator[tuple[str, Row]]:
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # Python's own limit, 131,072, is less than a chapter to read
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
         for row in reader:
             place = f"{path}, line {reader.line_num}"
             if None in row:
                 raise InputError(f"{place}: more columns than the header has; quote fields that hold commas")
+            if None in row.values():
+                raise InputError(f"{place}: fewer columns than the header has; write empty ones, too")
             yield place, row
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: not CSV ({error})") from error

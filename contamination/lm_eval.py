@@ -48,7 +48,7 @@ def read_task(path: str, depth: int = 0) -> dict[str, Any]:
     """
     try:
         values = yaml.load(storage.read_bytes(path), Loader=_Loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not YAML ({' '.join(str(error).split())}); mend the task") from error
     if not isinstance(values, dict):
         raise InputError(f"{path}: not a task of the LM evaluation harness; it should be a mapping")
@@ -56,7 +56,10 @@ def read_task(path: str, depth: int = 0) -> dict[str, Any]:
         return values
     if depth == MAX_INCLUDES:
         raise InputError(f"{path}: includes go round in a circle; mend the task")
-    included = read_task(storage.join(posixpath.dirname(path), str(values["include"])), depth + 1)
+    names = values["include"] if isinstance(values["include"], list) else [values["include"]]
+    included: dict[str, Any] = {}
+    for name in reversed(names):  # as in the harness the first counts most
+        included |= read_task(storage.join(posixpath.dirname(path), str(name)), depth + 1)
     return {**included, **values}
 
 
@@ -92,7 +95,8 @@ def spec_values(path: str) -> dict[str, Any]:
 
 
 def _files(task: Mapping[str, Any], split: str | None, where: str) -> list[str]:
-    found = (task.get("dataset_kwargs") or {}).get("data_files")
+    options = task.get("dataset_kwargs")
+    found = options.get("data_files") if isinstance(options, Mapping) else None
     if isinstance(found, Mapping):
         found = found.get(split)
     files = [found] if isinstance(found, str) else found
@@ -114,13 +118,13 @@ def render(template: str, row: Mapping[str, Any], place: str) -> list[str]:
     from jinja2.sandbox import SandboxedEnvironment
 
     try:
-        text = SandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True).from_string(template).render(**row)
-    except (jinja2.TemplateError, TypeError, ValueError) as error:
+        text = SandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True).from_string(template).render(row)
+    except (jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise InputError(f"{place}: the template {template!r} cannot be filled in: {error}; mend the task or the row") from error
     if text.lstrip().startswith("["):
         try:
             value = ast.literal_eval(text.strip())
-        except (ValueError, SyntaxError):
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):  # all that it gives for what is no literal
             return [text]
         if isinstance(value, list):
             return [str(entry) for entry in value]

@@ -12,9 +12,9 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from contamination.lm_eval import is_task, spec_values
 from curation import storage
@@ -54,6 +54,15 @@ class BenchmarkSpec(Section):
     prompt_words: int = Field(0, ge=0, description="words that the prompt adds (Question, Answer); counts for the length of an item only")
     report_words: int | None = Field(None, ge=1, le=100, description="n of the report; null: by the length of the items")
     path: str | None = Field(None, exclude=True, description="file that the spec was read from; set by the reader")
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if self.fields is not None and self.templates is not None:
+            raise ValueError("fields and templates are both given; keep one")
+        parts = self.fields or self.templates
+        if parts is not None and self.passage_fields > len(parts):
+            raise ValueError(f"passage_fields is {self.passage_fields}, of {len(parts)} fields")
+        return self
 
     @property
     def label(self) -> str:
@@ -157,4 +166,5 @@ def _parse(values: Any, where: str, error_class: type[PipelineError]) -> Benchma
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         name = one_line(str(values.get("name", "without a name")))
-        raise error_class(f"{where}: benchmark spec {name}, {place}: {first['msg']}; its keys are {', '.join(allowed)}") from error
+        problem = f"{place}: {first['msg']}" if place else first["msg"].removeprefix("Value error, ")
+        raise error_class(f"{where}: benchmark spec {name}, {problem}; its keys are {', '.join(allowed)}") from error

@@ -80,6 +80,7 @@ def test_common_fields_are_found(tmp_path: Path) -> None:
         ("x.jsonl.zst", b"no zstd", "is no zst file"),
         ("x.parquet", b"PAR1 or not", "not a Parquet file"),
         ("x.csv", b"question,a\nWhy,b,c\n", r"x\.csv, line 2: more columns"),
+        ("x.csv", b"question,a\nWhy,b\nHow\n", r"x\.csv, line 3: fewer columns"),
         ("x.csv", b'question,a\n"Why,b\n', "not CSV"),
         ("x.txt", b"Why?", "not a benchmark file"),
     ],
@@ -89,6 +90,12 @@ def test_broken_files(tmp_path: Path, name: str, content: bytes, said: str) -> N
     with pytest.raises(InputError, match=said) as caught:
         read(tmp_path / name, fields=["question"])
     assert "\n" not in str(caught.value)
+
+
+def test_a_csv_field_may_be_longer_than_a_chapter(tmp_path: Path) -> None:
+    story = "word " * 40_000  # 200,000 characters; Python's own limit is 131,072
+    (tmp_path / "x.csv").write_text(f"question,a\n{story},b\n")
+    assert read(tmp_path / "x.csv", fields=["question"]).items[0].text == story
 
 
 def test_bytes_are_no_text(tmp_path: Path) -> None:

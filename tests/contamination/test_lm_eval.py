@@ -72,6 +72,11 @@ def test_a_task_without_choices_includes_another(tmp_path: Path) -> None:
         ("{{ctx}}: {{question.stem}}", "{{ctx}}: {{nothing}}", "row|line 1: the template .* cannot be filled in: 'nothing' is undefined"),
         ("{{ctx}}: {{question.stem}}", "{{ctx", "cannot be filled in"),
         ("{{ctx}}: {{question.stem}}", "{{ctx.__class__.__mro__}}", "cannot be filled in: access to attribute '__class__'"),
+        ("{{ctx}}: {{question.stem}}", "{{1 // 0}}", "cannot be filled in: integer division"),
+        ("{{ctx}}: {{question.stem}}", "{{range(1000000000) | list}}", "cannot be filled in: Range too big"),
+        ("{{ctx}}: {{question.stem}}", "{{[].pop()}}", "cannot be filled in: pop from empty list"),
+        ("dataset_path: json", "dataset_path: json\nday: 2024-99-99", "not YAML .*month"),
+        ("task: sitting", "task: sitting\ndeep: " + "[" * 2000, "not YAML"),
         ("task: sitting", "task: [", "not YAML"),
         ("task: sitting", "include: task.yaml", "round in a circle"),
     ],
@@ -90,6 +95,21 @@ def test_what_a_template_makes() -> None:
     assert render("list", row, "x") == ["a", "b"]
     assert render("{{list}}", row, "x") == ["a", "b"]
     assert render("{{number}}", row, "x") == ["7"]
+    assert render("[{[1]: 2}]{#a literal that cannot be#}", row, "x") == ["[{[1]: 2}]"]
+    assert render("{{self_}}", {**row, "self": "name of an argument", "self_": "x"}, "x") == ["x"]
+
+
+def test_of_several_included_files_the_first_counts_most(tmp_path: Path) -> None:
+    task_file(tmp_path, TASK, "base.yaml")
+    task_file(tmp_path, "task: first\n", "first.yaml")
+    [spec] = resolve_specs([task_file(tmp_path, "include: [first.yaml, base.yaml]\ndoc_to_text: ctx\n")])
+    assert (spec.label, spec.templates) == ("first/test", ["ctx", "{{choices.text}}"])
+
+
+def test_data_files_that_are_no_mapping_are_refused(tmp_path: Path) -> None:
+    path = task_file(tmp_path, "task: sitting\ndataset_path: json\ndataset_kwargs: [a]\ntest_split: test\ndoc_to_text: text\n")
+    with pytest.raises(InputError, match="data_files names no file of split test"):
+        resolve_specs([path])
 
 
 def test_a_shipped_spec_for_a_file_of_another_name(tmp_path: Path) -> None:

@@ -69,6 +69,8 @@ def test_a_spec_in_the_recipe(tmp_path: Path) -> None:
         ({"name": "Mine", "files": ["x"], "report_words": 101}, "report_words"),
         ({"name": "Mine", "files": ["x"], "fields": []}, "benchmark spec Mine, fields: List should have at least 1 item"),
         ({"name": "Mine", "files": ["x"], "fields": [[]]}, "benchmark spec Mine, fields"),
+        ({"name": "Mine", "fields": ["a"], "templates": ["b"]}, "benchmark spec Mine, fields and templates are both given; keep one"),
+        ({"name": "Mine", "fields": ["a"], "passage_fields": 2}, "benchmark spec Mine, passage_fields is 2, of 1 fields"),
     ],
 )
 def test_wrong_specs_in_the_recipe(entry: dict[str, Any], said: str) -> None:
