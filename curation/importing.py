@@ -29,7 +29,7 @@ from curation.runner import RunContext, StageResult, library_versions, run_parts
 from curation.stage import Outcome
 from curation.workers import open_engine
 
-VERSION = 2
+VERSION = 3
 LIBRARIES = ("orjson", "polars", "ftfy")
 FLUSH_ROWS = 2000
 MAX_FIELDS_NAMED = 8

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from dedup.clusters import DECISIONS, INDEXED, preference_order
+from dedup.clusters import DATE, DECISIONS, INDEXED, preference_order
 from dedup.links import Numbers
 from dedup.sketches import ADDRESS, Sketch, read_range, rows_of
 from dedup.summary import Summary, summarise
@@ -34,7 +34,7 @@ def decide_addresses(
         return nothing, summarise(nothing), np.empty(0, np.uint32)
     ordered = preference_order(pl.concat(frames), source_priority)
     if rule == "newest":
-        ordered = ordered.sort("date", descending=True, nulls_last=True, maintain_order=True)
+        ordered = ordered.sort(DATE, descending=True, nulls_last=True, maintain_order=True)
     group = ["high", "low"]
     removed = (pl.int_range(pl.len()).over(group) > 0) & (pl.col("shard") != INDEXED)
     decisions = ordered.with_columns(

@@ -21,6 +21,8 @@ import polars as pl
 # document that resembles none of the first 16 kept in any of its buckets but a later one stays.
 MAX_KEPT_COMPARED = 16
 CHUNK_DOCUMENTS = 20_000  # documents whose shingles are read at a time; beside them only those of kept documents are held
+# Without the Z, before which the fraction of a second would stand.
+DATE = pl.col("date").str.strip_suffix("Z")
 INDEXED = -1  # shard of a document that an index holds: it stays, whatever it resembles
 
 Sets = npt.NDArray[np.uint64]
@@ -70,7 +72,7 @@ def preference_order(members: pl.DataFrame, source_priority: Sequence[str]) -> p
         "source",
         pl.col("quality_score").fill_nan(None),
         "characters",
-        "date",
+        DATE,
         "id",
         descending=[False, False, False, True, True, False, False],
         nulls_last=True,

@@ -36,7 +36,7 @@ class DedupStage:
     """Exact and fuzzy deduplication: MinHash, LSH, and a similarity verified before any removal."""
 
     name: ClassVar[str] = "dedup"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     libraries: ClassVar[tuple[str, ...]] = ()  # integer arithmetic of our own
     writes_documents: ClassVar[bool] = True
 

@@ -336,6 +336,8 @@ def test_links_select_pages(tmp_path: Path) -> None:
         ("5088968-11-06T12:31:23Z", None),
         ("2020-13", None),
         ("0001-01-01T00:00:00+14:00", None),
+        ("1012120312300", None),  # milliseconds since 1970, no year 1012
+        ("20200804010", None),
         ("yesterday", None),
         ("", None),
         (None, None),

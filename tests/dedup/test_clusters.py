@@ -79,13 +79,14 @@ def test_preference_by_hand() -> None:
         member("curated-nan", source="curated", quality_score=float("nan"), characters=800),
         member("curated-short", source="curated", quality_score=0.9, characters=10),
         member("curated-late", source="curated", quality_score=0.9, characters=20, date="2020-01-01T00:00:00Z"),
+        member("curated-after", source="curated", quality_score=0.9, characters=20, date="2019-01-01T00:00:00.500000Z"),
         member("curated-early-2", source="curated", quality_score=0.9, characters=20, date="2019-01-01T00:00:00Z"),
         member("curated-early-1", source="curated", quality_score=0.9, characters=20, date="2019-01-01T00:00:00Z"),
         member("curated-undated", source="curated", quality_score=0.9, characters=20, date=None),
     ]
     order = preference_order(members(*rows), PRIORITY)["id"].to_list()
     assert order == [
-        "curated-early-1", "curated-early-2", "curated-late", "curated-undated", "curated-short",
+        "curated-early-1", "curated-early-2", "curated-after", "curated-late", "curated-undated", "curated-short",
         "curated-low", "curated-none", "curated-nan", "webtext", "other-a", "other-b", "source-none",
     ]  # fmt: skip
     assert preference_order(members(*rows), [])["id"][0] == "other-a"

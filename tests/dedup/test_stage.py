@@ -93,6 +93,12 @@ def test_of_one_address_the_newest_or_the_best_stays(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_fraction_of_a_second_makes_a_document_newer(tmp_path: Path) -> None:
+    dates = ["2021-01-01T00:00:00.500000Z", "2021-01-01T00:00:00Z"]
+    rows = [document(date, text(number), url="https://example.org/a", date=date) for number, date in enumerate(dates)]
+    assert dedup(tmp_path, rows, addresses="newest")[1] == dates[:1]
+
+
 def test_single_words_with_ten_tables(tmp_path: Path) -> None:
     # GPT-3's features know no order: 49 of 51 different words in common, in another order.
     words = [f"w{number}" for number in range(50)]
