@@ -70,9 +70,10 @@ def read_lines(path: str, span: Span | None) -> Iterator[bytes]:
     Raises:
         InputError: as ``read_rows``.
     """
-    if not _kind(path).endswith(TABLE_KINDS):
-        raise InputError(f"{path} is of no known kind; give .jsonl, .parquet, .txt or .md, the text files also with .gz or .zst")
     with storage.open_binary(path) as stream:
+        if not _kind(path).endswith(TABLE_KINDS):
+            kinds, packings = ", ".join((*TABLE_KINDS, *TEXT_KINDS)), ", ".join(COMPRESSIONS[1:])
+            raise InputError(f"{path} is of no known kind; give .parquet, or {kinds}, also with {packings}")
         if span is None:
             with open_decompressed(stream, path) as content:
                 yield from content

@@ -12,8 +12,8 @@ from curation.errors import LockedError, PipelineError, UsageError
 
 
 @contextlib.contextmanager
-def run_lock(run: str) -> Iterator[None]:
-    """Hold the run folder; the kernel lets go when the process ends, however it ends.
+def run_lock(run: str, option: str = "--run") -> Iterator[None]:
+    """Hold the run folder; the kernel lets go when the process ends, however it ends. ``option``: what names the folder, for messages.
 
     Object stores have no locks: there the scheduler must see to it, and two runs at once waste work
     but cannot mix their outputs (manifests carry fingerprints and checksums).
@@ -26,7 +26,7 @@ def run_lock(run: str) -> Iterator[None]:
         return
     path = storage.local_path(storage.join(run, ".lock"))
     if path.parent.exists() and not path.parent.is_dir():
-        raise UsageError(f"{run} is a file; --run names a folder")
+        raise UsageError(f"{run} is a file; {option} names a folder")
     descriptor = -1
     try:
         try:
@@ -37,9 +37,9 @@ def run_lock(run: str) -> Iterator[None]:
             os.write(descriptor, str(os.getpid()).encode())
         except BlockingIOError:
             holder = os.read(descriptor, 20).decode("ascii", "replace") or "unknown"
-            raise LockedError(f"{run} is in use by process {holder}; wait for it, or choose another --run folder") from None
+            raise LockedError(f"{run} is in use by process {holder}; wait for it, or choose another {option} folder") from None
         except OSError as error:
-            raise PipelineError(f"cannot write to {run}: {error.strerror}; free space or choose another --run folder") from error
+            raise PipelineError(f"cannot write to {run}: {error.strerror}; free space or choose another {option} folder") from error
         yield
     finally:
         if descriptor >= 0:

@@ -52,6 +52,6 @@ def index_lock(index: str) -> Iterator[None]:
     if storage.is_remote(index):  # refused when it is opened
         yield
         return
-    with run_lock(index):
+    with run_lock(index, "--against"):
         storage.remove_temporary_files(index)
         yield

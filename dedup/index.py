@@ -198,8 +198,6 @@ def _open_description(folder: str, parameters: dict[str, Any]) -> None:
         storage.commit_bytes(path, sealed_json({"format": FORMAT, "parameters": parameters}))
         return
     described = _read_description(folder)
-    if described["format"] != FORMAT:
-        raise UsageError(f"{folder} is an index of format {described['format']}, not {FORMAT}; make it again with this version")
     if described["parameters"] != parameters:
         differing = sorted(key for key in parameters if parameters[key] != described["parameters"].get(key))
         has = ", ".join(f"{key} {described['parameters'].get(key)} (here {parameters[key]})" for key in differing)
@@ -207,7 +205,10 @@ def _open_description(folder: str, parameters: dict[str, Any]) -> None:
 
 
 def _read_description(folder: str) -> dict[str, Any]:
-    return read_sealed(_description(folder), "restore it from a copy, or make the index again in a new folder")
+    described = read_sealed(_description(folder), "restore it from a copy, or make the index again in a new folder")
+    if described["format"] != FORMAT:
+        raise UsageError(f"{folder} is an index of format {described['format']}, not {FORMAT}; make it again with this version")
+    return described
 
 
 def _description(folder: str) -> str:

@@ -196,7 +196,7 @@ def test_unusable_files(tmp_path: Path) -> None:
     for name, problem in {
         "no.parquet": "is no readable Parquet file",
         "empty.jsonl": "holds no document",
-        "page.html": r"is of no known kind; give \.jsonl, \.parquet",
+        "page.html": r"is of no known kind; give \.parquet, or \.jsonl, .*, also with \.gz, \.zst",
         "not.jsonl.gz": "is no gz file",
         "missing.jsonl": "no such file",
         "missing.parquet": "no such file",

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.errors import InputError, IntegrityError, PipelineError, UsageError
+from curation.shards import sealed_json
 from dedup.index import merge_index, segment_names
 from tests.dedup.corpora import dedup, document, planted, text
 
@@ -144,6 +145,14 @@ def test_merged_indexes_hold_what_both_held(tmp_path: Path, index: Path) -> None
     dedup(tmp_path / "wide", [document("d", text(4))], against=str(tmp_path / "wide-index"), ngram_words=3)
     with pytest.raises(UsageError, match="ngram_words 5"):
         merge_index(str(index), str(tmp_path / "wide-index"))
+
+
+def test_an_index_of_another_format_is_not_merged(tmp_path: Path, index: Path) -> None:
+    described = json.loads((index / "index.json").read_text())
+    (index / "index.json").write_bytes(sealed_json({"format": 2, "parameters": described["parameters"]}))
+    with pytest.raises(UsageError, match="is an index of format 2, not 1"):
+        merge_index(str(tmp_path / "target"), str(index))
+    assert not (tmp_path / "target").exists()
 
 
 def test_addresses_and_estimates_across_runs(tmp_path: Path) -> None:
