@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from curation import language, storage
@@ -37,7 +38,7 @@ from curation.sources.plan import MAX_SEGMENTS, FilePlan, limit_segments, plan_f
 from curation.sources.web import Client
 
 STAGE = "crawl"
-VERSION = 7
+VERSION = 8
 LIBRARIES = ("lxml", "ftfy", "chardet", "brotli", "isal", "lz4", "zstandard", "polars")
 # Places say where files are read, not what becomes of a page; lists are fingerprinted by content, not by name.
 PLACES = ("snapshot", "kind", "paths", "places", "files", "sample", "cache", "remote")
@@ -78,8 +79,9 @@ def run_crawl(
         "settings": settings.model_dump(mode="json", exclude=UNFINGERPRINTED),
         "libraries": library_versions(_libraries(settings)),
         "prepared": prepared.files,
+        "extractor_model": _digest(EXTRACTORS[settings.extractor].model),
         "cascade": judge.identity() if judge else None,
-        "language_model": storage.hash_file(settings.language_model).sha256 if settings.language_model else None,
+        "language_model": _digest(settings.language_model),
     }
     cutter = _Cutter(StageParts(context.folder, STAGE, VERSION, values), settings, prepared, limit)
     crawl = _crawl_remote if any(storage.is_remote(source.location) or source.places is not None for source in sources) else _crawl_local
@@ -89,6 +91,10 @@ def run_crawl(
     _delete_old_records(context, sources)
     result.failures += _truncated_inputs(context)
     return result
+
+
+def _digest(model: str | Path | None) -> str | None:
+    return storage.hash_file(str(model)).sha256 if model else None
 
 
 def _libraries(settings: CrawlSettings) -> tuple[str, ...]:

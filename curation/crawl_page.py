@@ -236,6 +236,7 @@ def _document(page: _Page, text: PageText, language: Language) -> dict[str, Any]
         "source": _source(page),
         "warc_offset": record.offset,
         "warc_length": record.length,
+        "confidence": text.confidence,
         "karma": page.karma,
         **(_metadata(text) if settings.metadata else {}),
     }

@@ -32,6 +32,7 @@ COLUMNS: dict[str, tuple[pl.DataType | type[pl.DataType], str, str]] = {
     "title": (pl.String, "title of the page, one line, where the recipe asks for metadata", "crawl"),
     "published": (pl.String, "day of publication that the page states, YYYY-MM-DD, where the recipe asks for metadata", "crawl"),
     "main_content": (pl.Boolean, "whether the text is the page's main content (true) or all of it, where the recipe asks", "crawl"),
+    "confidence": (pl.Float64, "F1 that the extractor expects of the text, 0 to 1, where it says", "crawl"),
     "karma": (pl.Int64, "best Reddit score among links to the page", "crawl"),
     "quality_score": (pl.Float64, "probability of the positive class, 0 to 1", "filter"),
     "pieces": (PIECE, "parent and character span, for a piece of a split document", "decontaminate"),

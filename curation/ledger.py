@@ -42,6 +42,10 @@ class Reason(StrEnum):
     UNREADABLE_ROW = "unreadable_row", "The input row is no JSON object or holds no text."
     # Extracting
     EMPTY_TEXT = "empty_text", "No text was left after extraction."
+    NO_MAIN_CONTENT = (
+        "no_main_content",
+        "No part of the page is likely to be main text: a shell for scripts, an error or consent page.",
+    )
     ADDRESS_DENIED = "address_denied", "A domain, list, pattern or file ending of the recipe excludes the page's address."
     ADDRESS_NOT_ALLOWED = "address_not_allowed", "The recipe includes certain addresses, and the page's is none of them."
     OTHER_MEDIA_TYPE = "other_media_type", "The recipe selects by media type, and the page has another one."
@@ -50,6 +54,7 @@ class Reason(StrEnum):
     BODY_OVER_LIMIT = "body_over_limit", "The decoded body was longer than the limit; the text was made from its beginning."
     PAGE_OVER_TIME = "page_over_time", "Extraction took longer than the page's time limit, twice."
     PAGE_OVER_MEMORY = "page_over_memory", "Extraction took more memory than the page's limit, twice."
+    TOO_MANY_BLOCKS = "too_many_blocks", "The page has more blocks of text than the extractor judges."
     PAGE_TOO_DEEP = "page_too_deep", "Elements of the page nest deeper than the limit; extractors drop such text in silence."
     TOO_MANY_ATTRIBUTES = "too_many_attributes", "One tag of the page has more attributes than the limit."
     NOT_TEXT = "not_text", "The body is an image, a document or another binary file, whatever its header says."

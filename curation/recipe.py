@@ -130,9 +130,9 @@ class CrawlSettings(Section):
     places: list[str] = Field([], description="tables of `lookup`; only the records that they name are read, and are webtext")
     cache: str | None = Field(None, min_length=1, description="local folder that keeps fetched files; null: each is deleted once crawled")
     remote: RemoteSettings = Field(RemoteSettings(), description="how files are fetched")
-    extractor: Literal["trafilatura", "trafilatura-fast", "trafilatura-precision", "resiliparse"] = Field(
-        "trafilatura", description="what finds the main text of HTML; docs/crawl.md compares them"
-    )
+    extractor: Literal[
+        "blocks", "blocks-precision", "blocks-recall", "trafilatura", "trafilatura-fast", "trafilatura-precision", "resiliparse"
+    ] = Field("blocks", description="what finds the main text of HTML; docs/crawl.md compares them")
     metadata: bool = Field(False, description="store title, day of publication and the main-content flag of each page")
     source: str = Field("commoncrawl", min_length=1, description="source name given to the documents")
     dump: str | None = Field(None, description="snapshot name given to the documents; null: the one in the path, if any")

@@ -75,7 +75,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["crawl", "--run", "r"], "no input files; name WARC, WET or ARC files, a --snapshot, --paths or --places"),
         (["filter", "--run", "r"], "the filter has nothing to learn from"),
         (["run", "missing.yaml", "x"], "no such file: missing.yaml"),
-        (["crawl", "x", "--run", "r", "--set", "crawl.extractor=dragnet"], "crawl.extractor: input should be 'trafilatura'"),
+        (["crawl", "x", "--run", "r", "--set", "crawl.extractor=dragnet"], "crawl.extractor: input should be 'blocks'"),
     ],
 )
 def test_usage_errors(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Protocol
 
 from curation.ledger import Action, Reason
@@ -33,11 +34,15 @@ class HtmlPage:
 
 @dataclass(frozen=True)
 class Extraction:
-    """Main text as the extractor found it ("" if there is none), and title and day of publication where asked."""
+    """Main text as the extractor found it ("" if there is none), and title and day of publication where asked.
+
+    ``confidence``: the F1 that the extractor expects of its text, 0 to 1; None from those that do not say.
+    """
 
     text: str
     title: str | None = None
     published: date | None = None
+    confidence: float | None = None
 
 
 class Extractor(Protocol):
@@ -70,10 +75,11 @@ class PageRefused(Exception):
 
 @dataclass(frozen=True)
 class ExtractorChoice:
-    """How an extractor is made, and the libraries whose versions change its output."""
+    """How an extractor is made, and what else changes its output: versions of libraries, and its model."""
 
     make: Callable[[], Extractor]
     libraries: tuple[str, ...]
+    model: Path | None = None
 
 
 def _trafilatura(**options: bool) -> Extractor:
@@ -86,8 +92,18 @@ def _resiliparse() -> Extractor:
     return extractor
 
 
+def _blocks(balance: str) -> Extractor:
+    extractor: Extractor = import_module("curation.extraction.with_blocks").BlockExtractor(balance)
+    return extractor
+
+
+_BLOCKS_LIBRARIES = ("lxml", "resiliparse")  # of the markup's budgets, and of metadata
+_BLOCKS_MODEL = Path(__file__).parent / "blocks" / "model.npz"
 _TRAFILATURA_LIBRARIES = ("trafilatura", "lxml", "justext", "htmldate", "courlan")
 EXTRACTORS = {
+    "blocks": ExtractorChoice(lambda: _blocks("balanced"), _BLOCKS_LIBRARIES, _BLOCKS_MODEL),
+    "blocks-precision": ExtractorChoice(lambda: _blocks("precision"), _BLOCKS_LIBRARIES, _BLOCKS_MODEL),
+    "blocks-recall": ExtractorChoice(lambda: _blocks("recall"), _BLOCKS_LIBRARIES, _BLOCKS_MODEL),
     "trafilatura": ExtractorChoice(_trafilatura, _TRAFILATURA_LIBRARIES),
     "trafilatura-fast": ExtractorChoice(lambda: _trafilatura(fast=True), _TRAFILATURA_LIBRARIES),
     "trafilatura-precision": ExtractorChoice(lambda: _trafilatura(favor_precision=True), _TRAFILATURA_LIBRARIES),

@@ -57,7 +57,8 @@ class PageRequest:
 
 @dataclass(frozen=True)
 class PageText:
-    """Normalised text, the length of the page that it was found in, how the bytes were decoded; title and date where asked.
+    """Normalised text, the length of the page that it was found in, how the bytes were decoded; title and date where asked; the F1 that the
+    extractor expects of the text, if it says.
 
     ``replaced_characters`` of the page could not be decoded, be they in the text or not.
     """
@@ -69,6 +70,7 @@ class PageText:
     title: str | None = None
     published: date | None = None
     is_main_content: bool = False
+    confidence: float | None = None
 
 
 def warm_up(options: PageOptions) -> None:
@@ -98,6 +100,7 @@ def extract_page(options: PageOptions, request: PageRequest) -> PageText | PageD
         _title(found.title),
         found.published,
         request.is_html,
+        found.confidence,
     )
 
 

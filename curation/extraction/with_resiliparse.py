@@ -32,10 +32,10 @@ class ResiliparseExtractor:
         text = extract_plain_text(tree, main_content=True)
         if not page.wants_metadata:
             return Extraction(text)
-        return Extraction(text, tree.title, _published(tree, page))
+        return Extraction(text, tree.title, published(tree, page))
 
 
-def _published(tree: HTMLTree, page: HtmlPage) -> date | None:
+def published(tree: HTMLTree, page: HtmlPage) -> date | None:
     """The first day that a place for it names and that can be true."""
     root = tree.document
     found = [root.query_selector(selector) for selector, _ in _DATE_PLACES] if root else []

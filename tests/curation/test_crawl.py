@@ -53,7 +53,7 @@ def test_every_column_of_a_document(tmp_path: Path) -> None:
     result = crawl(tmp_path, path, dump="CC-MAIN-2024-22", source="commoncrawl")
     (document,) = table(tmp_path, "documents")
     assert "people walked past it" in document.pop("text")
-    assert document["language_score"] > 0.9
+    assert document["language_score"] > 0.9 and 0.5 < document["confidence"] <= 1
     assert document == {
         "id": bare(1),
         "url": "http://site1.example/page",
@@ -69,6 +69,7 @@ def test_every_column_of_a_document(tmp_path: Path) -> None:
         "title": None,
         "published": None,
         "main_content": None,
+        "confidence": document["confidence"],
         "karma": None,
         "quality_score": None,
         "pieces": None,
