@@ -67,6 +67,23 @@ def find_document(run: str, key: str) -> dict[str, Any] | None:
     return None
 
 
+def find_page(run: str, key: str) -> tuple[str, int] | None:
+    """Input file and offset of the page with this id or URL, kept or not; None if the crawl of the run does not know it.
+
+    Raises:
+        InputError: there is no such run.
+    """
+    for document_id in _ids_of(run, finished_stages(run), key):
+        own = pl.col("id").eq(document_id)
+        for row in _rows(run, "crawl", "documents", ["file_path", "warc_offset"], own).to_dicts():
+            return row["file_path"], row["warc_offset"]
+        for row in _rows(run, "crawl", "ledger", ["detail"], own).to_dicts():
+            detail = json.loads(row["detail"])
+            if "file" in detail and "offset" in detail:
+                return detail["file"], detail["offset"]
+    return None
+
+
 def _ids_of(run: str, stages: list[str], key: str) -> list[str]:
     """Ids that the key names: itself, or those of all documents with this address."""
     found: dict[str, None] = {}
@@ -142,7 +159,7 @@ def _life(run: str, stages: list[str], document_id: str) -> list[str]:
     return lines
 
 
-_FACTS = ["id", "url", "source", "file_path", "warc_offset", "quality_score", "text"]
+_FACTS = ["id", "url", "source", "file_path", "warc_offset", "confidence", "quality_score", "text"]
 
 
 def _piece_name(row_id: str, document_id: str) -> str:
@@ -153,6 +170,8 @@ def _facts(row: dict[str, Any], stage: str) -> str:
     facts = [f"{len(row['text']):,} characters", f"source {row['source']}"]
     if stage == "crawl":
         facts += [f"url {row['url']}", f"{row['file_path']} at offset {row['warc_offset']}"]
+        if row["confidence"] is not None:
+            facts.append(f"F1 expected of the extraction {row['confidence']:.4f}")
     if row["quality_score"] is not None:
         facts.append(f"quality score {row['quality_score']:.4f}")
     return ", ".join(facts)

@@ -1,0 +1,120 @@
+"""The extractor as a whole: what it keeps, refuses and says; how its text is written; what is shown of its decisions."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cli import main
+from curation.errors import InputError
+from curation.extraction.blocks.judge import judge
+from curation.extraction.blocks.render import page_text
+from curation.extraction.blocks.scan import MAX_BLOCKS, scan
+from curation.extraction.extractor import HtmlPage, PageRefused, load_extractor
+from curation.extraction.show import block_lines, painted_page, read_page
+from curation.ledger import Action, Reason
+from tests.curation.test_crawl import crawl
+from tests.curation.warc_samples import html_page, member, page_record, write
+
+PROSE = "The ferry crosses the river twice a day, and the captain knows every passenger by name. It leaves at nine, and again at four. "
+MENU = "".join(f'<li><a href="/{name}">{name}</a></li>' for name in ("Home", "About", "Shop", "Contact", "Imprint", "Login"))
+PAGE = f"""<html><body><nav><ul>{MENU}</ul></nav><main><article><h1>The ferry</h1><p>{PROSE * 2}</p><p>{PROSE * 3}</p>
+<p>{PROSE}</p></article></main><aside><ul>{MENU}</ul></aside><footer>© 2024 Ferry &amp; Co. All rights reserved.</footer></body></html>"""
+
+
+@pytest.mark.parametrize("name", ["blocks", "blocks-precision", "blocks-recall"])
+def test_prose_is_kept_and_menus_are_not(name: str) -> None:
+    found = load_extractor(name).extract(HtmlPage(PAGE))
+    assert found.text.count("captain knows") == 6
+    assert "Imprint" not in found.text and "rights reserved" not in found.text
+    assert found.confidence is not None and 0.8 < found.confidence <= 1
+
+
+@pytest.mark.parametrize("html", [f"<ul>{MENU}</ul>", "<div id=root></div><noscript>You need to enable JavaScript.</noscript>"])
+def test_a_page_without_main_content_is_removed_with_the_reason(html: str) -> None:
+    with pytest.raises(PageRefused) as refused:
+        load_extractor("blocks").extract(HtmlPage(html))
+    assert (refused.value.refusal.action, refused.value.refusal.reason) == (Action.REMOVED, Reason.NO_MAIN_CONTENT)
+    assert refused.value.refusal.detail["best_probability"] < 0.3
+
+
+def test_a_page_of_too_many_blocks_is_quarantined() -> None:
+    with pytest.raises(PageRefused) as refused:
+        load_extractor("blocks").extract(HtmlPage("<p>x" * MAX_BLOCKS))
+    assert (refused.value.refusal.action, refused.value.refusal.reason) == (Action.QUARANTINED, Reason.TOO_MANY_BLOCKS)
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "この庭園は百年以上前に作られ、今も近くの住民によって大切に手入れされています。",
+        "这座花园建于一百多年前,至今仍由附近的居民精心照料。",
+    ],
+)
+def test_scripts_without_blanks(prose: str) -> None:
+    page = PAGE.replace(PROSE, prose * 3)
+    text = load_extractor("blocks").extract(HtmlPage(page)).text
+    assert text.count(prose) == 18 and "Imprint" not in text
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("<h1>Title</h1><p>one\n two</p>three", "Title\none two\nthree"),
+        ("<ul><li>a<li><p>b</p><p>c</p></ul>", "- a\n- b\nc"),
+        ("<ul><li>a<ul><li>b</ul>c</ul>", "- a\n- b\nc"),
+        ("<table><tr><th>x<th>y<tr><td>1<td><p>2</p><p>3</p></table>", "x | y\n1 | 2\n3"),
+        ("<pre>if x:\n    y = 1 &lt; 2\n</pre>", "if x:\n    y = 1 < 2"),
+        ("<p>a<br>b", "a\nb"),
+        ("<p>&lt;script&gt;", "<script>"),
+    ],
+)
+def test_how_text_is_written(html: str, expected: str) -> None:
+    page = scan(html)
+    assert page_text(page, np.ones(len(page.blocks), np.bool_)) == expected
+
+
+def test_only_kept_blocks_are_written() -> None:
+    page = scan("<ul><li>a<li>b<li>c</ul><table><tr><td>1<td>2<td>3</table>")
+    assert page_text(page, np.array([False, True, True, True, False, True])) == "- b\n- c\n1 | 3"
+
+
+# --- what is shown --------------------------------------------------------------------------------------
+
+
+def test_painted_pages_hold_no_markup_of_the_page() -> None:
+    judgement = judge(PAGE.replace("The ferry</h1>", "&lt;script&gt;alert(1)&lt;/script&gt;</h1>"))
+    painted = painted_page(judgement, '"><script>')
+    assert "<script" not in painted and "&lt;script&gt;alert(1)" in painted and "default-src 'none'" in painted
+    classes = re.findall(r'<div class="(kept|left)">', painted)
+    assert [name == "kept" for name in classes] == judgement.kept.tolist()
+
+
+def test_every_block_has_a_line() -> None:
+    judgement = judge(PAGE)
+    lines = block_lines(judgement)
+    assert len(lines) == 1 + len(judgement.kept)
+    assert sum(line.startswith("  kept") for line in lines) == judgement.kept.sum()
+    assert block_lines(judge("")) == ["no block of text"]
+
+
+def test_a_page_of_a_run_is_found_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    body = html_page(1)
+    path = write(tmp_path / "pages.warc.gz", member(page_record(1, body)) + member(page_record(2, b"<ul><li>a</ul>")))
+    crawl(tmp_path, path)
+    run = str(tmp_path / "run")
+    assert read_page("http://site1.example/page", run).encode() == body
+    assert read_page("http://site2.example/page", run) == "<ul><li>a</ul>"  # removed, but its page is there
+    painted = tmp_path / "blocks.html"
+    assert main(["extraction", "blocks", "http://site1.example/page", "--run", run, "--html", str(painted)]) == 0
+    assert "blocks kept, expected F1" in capsys.readouterr().out and painted.exists()
+    Path(path).unlink()
+    with pytest.raises(InputError, match="is not here"):
+        read_page("http://site1.example/page", run)
+    with pytest.raises(InputError, match="neither a page of"):
+        read_page("http://site9.example/", run)
+    with pytest.raises(InputError, match="give --run"):
+        read_page("nothing.html", None)
