@@ -38,7 +38,7 @@ def main() -> None:
         with open(texts[0], "w", encoding="utf-8") as lines:
             for request, text in zip(requests, found, strict=True):
                 lines.write(json.dumps({"url": request.url, "text": text.text if isinstance(text, PageText) else ""}) + "\n")
-    print(json.dumps({"pages": len(requests), "cpu_seconds": cpu_seconds}))
+    print(json.dumps({"pages": len(requests), "bytes": sum(len(request.body) for request in requests), "cpu_seconds": cpu_seconds}))
 
 
 def _cpu_seconds() -> float:
