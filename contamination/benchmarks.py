@@ -19,6 +19,7 @@ from contamination.lm_eval import render
 from contamination.specs import DATA_SUFFIXES, BenchmarkSpec
 from curation import storage
 from curation.errors import InputError
+from curation.input_rows import PARQUET_ERRORS
 from curation.sources.compressed import open_decompressed
 
 # Looked for in this order in a file without a spec; all that are present are used.
@@ -228,7 +229,7 @@ def _csv_rows(path: str, text: str) -> Iterator[tuple[str, Row]]:
 def _parquet_rows(path: str, content: bytes) -> Iterator[tuple[str, Row]]:
     try:
         frame = pl.read_parquet(io.BytesIO(content))
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except PARQUET_ERRORS as error:
         raise InputError(f"{path}: not a Parquet file ({' '.join(str(error).split())}); fetch it again") from error
     for number, row in enumerate(frame.iter_rows(named=True), 1):
         yield f"{path}, row {number}", row

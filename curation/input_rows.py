@@ -22,6 +22,8 @@ TEXT_KINDS = (".txt", ".md")
 COMPRESSIONS = ("", ".gz", ".zst", ".xz", ".bz2")
 SUFFIXES = (*(kind + compression for kind in (*TABLE_KINDS, *TEXT_KINDS) for compression in COMPRESSIONS), ".parquet")
 PARQUET_SLICE_ROWS = 2000
+# Of polars, for a file that is no Parquet or a damaged one: some damage makes its own code panic, which is no PolarsError.
+PARQUET_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 MAX_EXACT_FLOAT = 1 << 53  # integers beyond are no longer exact as doubles
 # Of a file, for one worker: so that a large file is shared by them, and what one makes of its part is no large shard. Part of
 # what makes the output: each span becomes a part of its own.
@@ -162,5 +164,5 @@ def _parquet_rows(path: str) -> Iterator[Row]:
         height = table.select(pl.len()).collect().item()
         for start in range(0, height, PARQUET_SLICE_ROWS):
             yield from table.slice(start, PARQUET_SLICE_ROWS).collect().iter_rows(named=True)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except PARQUET_ERRORS as error:
         raise InputError(f"{path} is no readable Parquet file ({str(error).splitlines()[0]}); write it again or leave it out") from error

@@ -3,14 +3,17 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import random
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation import input_rows
+from curation.errors import InputError
 from curation.input_rows import parse_row, read_rows, spans_of
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
@@ -99,3 +102,21 @@ def test_what_cannot_be_parted_is_one_span(tmp_path: Path) -> None:
         patch.setattr(input_rows, "SPAN_BYTES", 10)
         assert [spans_of(str(path)) for path in sorted(tmp_path.iterdir())] == [[None]] * 4
         assert spans_of("memory://bucket/rows.jsonl") == [None]
+
+
+def test_a_damaged_parquet_file_is_refused_whatever_the_reader_does(tmp_path: Path) -> None:
+    """Some damage makes polars panic (the draw of seed 3 does at the 104th file), which is no error of its own."""
+    pl.DataFrame({"text": ["some text"] * 50, "id": range(50), "x": [[1, 2]] * 50}).write_parquet(tmp_path / "whole.parquet")
+    whole, draw, path = (tmp_path / "whole.parquet").read_bytes(), random.Random(3), tmp_path / "damaged.parquet"
+    refused = 0
+    for _ in range(110):
+        damaged = bytearray(whole)
+        for _ in range(3):
+            damaged[draw.randrange(len(damaged) // 2, len(damaged))] = draw.randrange(256)
+        path.write_bytes(damaged)
+        try:
+            list(read_rows(str(path)))
+        except InputError as error:
+            refused += 1
+            assert "is no readable Parquet file" in str(error)
+    assert refused > 50
