@@ -202,7 +202,7 @@ def compare(corpus: Path, truth: Truth, names: Iterable[str], folder: Path, labe
     seconds = {name: measure.median(own, _own_seconds if name == "ours" else _told_seconds) for name, own in runs.items()}
     memory = {name: measure.median(own, lambda run: run.peak_bytes) / MIB for name, own in runs.items()}
     found = {name: found_by_us(path) if name == "ours" else found_by_peer(name, path) for name, path in last.items()}
-    fastest = min((name for name in seconds if name != "ours"), key=seconds.__getitem__)
+    fastest = min((name for name in seconds if name != "ours"), key=seconds.__getitem__, default=None)
     rows = []
     for name in names:
         goal = 3.0 if name == fastest else None
@@ -251,6 +251,8 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, metavar="JSONL", help="documents to use instead of made ones")
     parser.add_argument("--truth", type=Path, metavar="JSONL", help="their true pairs")
     arguments = parser.parse_args()
+    if (arguments.corpus is None) != (arguments.truth is None):
+        parser.error("--corpus and --truth belong together")
     with tempfile.TemporaryDirectory(prefix="dedup-benchmark-") as name:
         folder = Path(name)
         corpus, truth = (arguments.corpus, arguments.truth) if arguments.corpus else make_corpus(folder, arguments.documents, seed=1)
