@@ -32,6 +32,10 @@ TABLE_COLUMNS = {  # what matters most comes first: a phone shows the left end
     "ngrams_ignored_as_common": "n-grams ignored as common",
     "too_short": "items too short",
 }
+TOP_TITLES = {
+    "top_ngrams": "Most frequent matched n-grams, and the number of documents that hold each",
+    "top_common_ngrams": "Most frequent n-grams ignored as common, and the number of documents that hold each",
+}
 NUMBERS = tuple(name for name in TABLE_COLUMNS if name not in ("name", "clean_percent", "sources_hit"))
 
 STYLE = """
@@ -140,7 +144,7 @@ def highlighted(text: str, spans: Sequence[Span]) -> str:
 def _table(rows: list[dict[str, Any]]) -> str:
     header = "".join(f"<th{_number(name)}>{title}</th>" for name, title in TABLE_COLUMNS.items())
     lines = "".join("<tr>" + "".join(_cell(name, row) for name in TABLE_COLUMNS) + "</tr>\n" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{header}</tr></thead>\n<tbody>{lines}</tbody></table></div>{_top_ngrams(rows)}'
+    return f'<div class="scroll"><table><thead><tr>{header}</tr></thead>\n<tbody>{lines}</tbody></table></div>{_ngram_lists(rows)}'
 
 
 def _number(name: str) -> str:
@@ -159,16 +163,17 @@ def _cell(name: str, row: dict[str, Any]) -> str:
     return f"<td{_number(name)}>{'' if value is None else f'{value:,}'}</td>"
 
 
-def _top_ngrams(rows: list[dict[str, Any]]) -> str:
-    """The most frequent matched n-grams of every benchmark that has any, folded."""
+def _ngram_lists(rows: list[dict[str, Any]]) -> str:
+    """The most frequent n-grams of every benchmark that has any, folded: those that matched, and those left in as common."""
     lists = []
-    for row in rows:
-        entries = "".join(f"<dd>{escape(entry['ngram'])} ({entry['documents']:,})</dd>" for entry in row["top_ngrams"])
-        lists.append(f"<dt>{escape(row['name'])}</dt>{entries}" if entries else "")
-    if not any(lists):
-        return ""
-    title = "Most frequent matched n-grams, and the number of documents that hold each"
-    return f'<details><summary class="soft">{title}</summary><dl>{"".join(lists)}</dl></details>'
+    for column, title in TOP_TITLES.items():
+        terms = ""
+        for row in rows:
+            entries = "".join(f"<dd>{escape(top['ngram'])} ({top['documents']:,})</dd>" for top in row[column])
+            terms += f"<dt>{escape(row['name'])}</dt>{entries}" if entries else ""
+        if terms:
+            lists.append(f'<details><summary class="soft">{title}</summary><dl>{terms}</dl></details>')
+    return "".join(lists)
 
 
 def _legend() -> str:

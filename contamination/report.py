@@ -38,7 +38,12 @@ COLUMNS = {
     "ngrams_matched_percent": "their share, percent (GPT-2, table 6)",
     "ngrams_ignored_as_common": "n-grams that removal looks for but leaves in, because they are in too many documents",
     "top_ngrams": "matched n-grams in the most documents",
+    "top_common_ngrams": "of those ignored as common the ones in the most documents",
 }
+
+TOP_COLUMNS = ("top_ngrams", "top_common_ngrams")
+
+_Top = list[tuple[int, str]]  # documents and text of n-grams, most documents first
 
 
 @dataclass(frozen=True)
@@ -55,17 +60,18 @@ def build_report(benchmarks: Sequence[Benchmark], overlap: CorpusOverlap, max_do
     dirty = overlap.dirty_items()
     items = [item for benchmark in benchmarks for item in benchmark.items]
     ignored = np.zeros(len(benchmarks), np.int64)
+    top_common: list[_Top] = [[] for _ in benchmarks]
     for table, documents in zip(index.removal, overlap.removal, strict=True):
-        ignored += _count_by_benchmark(index, table, np.flatnonzero(documents > max_documents_per_ngram))
+        common = np.flatnonzero(documents > max_documents_per_ngram)
+        ignored += _count_by_benchmark(index, table, common)
+        _add_top(top_common, index, table, common, documents, items)
     ngrams, matched = np.zeros(len(benchmarks), np.int64), np.zeros(len(benchmarks), np.int64)
-    top: list[list[tuple[int, str]]] = [[] for _ in benchmarks]
+    top: list[_Top] = [[] for _ in benchmarks]
     for table, documents in zip(index.report, overlap.report, strict=True):
         found = np.flatnonzero(documents)
         ngrams += _count_by_benchmark(index, table, np.arange(len(table)))
         matched += _count_by_benchmark(index, table, found)
-        for number, most in _top_by_benchmark(index, table, found, documents).items():
-            texts = [(int(documents[ngram]), _text_of(table, ngram, items)) for ngram in most]
-            top[number] = sorted([*top[number], *texts], key=lambda entry: (-entry[0], entry[1]))[:TOP_NGRAMS]
+        _add_top(top, index, table, found, documents, items)
 
     rows, dirty_rows = [], {}
     for number, benchmark in enumerate(benchmarks):
@@ -92,6 +98,7 @@ def build_report(benchmarks: Sequence[Benchmark], overlap: CorpusOverlap, max_do
                 "ngrams_matched_percent": round(100 * int(matched[number]) / max(1, int(ngrams[number])), 4),
                 "ngrams_ignored_as_common": int(ignored[number]),
                 "top_ngrams": [{"ngram": text, "documents": documents} for documents, text in top[number]],
+                "top_common_ngrams": [{"ngram": text, "documents": documents} for documents, text in top_common[number]],
             }
         )
         dirty_rows[spec.label] = index.row_of_item[own & dirty].tolist()
@@ -127,9 +134,9 @@ def rows_to_csv(rows: list[dict[str, Any]]) -> bytes:
     writer = csv.DictWriter(stream, list(COLUMNS), lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        ngrams = " | ".join(f"{entry['ngram']} ({entry['documents']})" for entry in row["top_ngrams"])
         sources = " | ".join(f"{source} ({documents})" for source, documents in row["sources_hit"].items())
-        writer.writerow({**row, "top_ngrams": ngrams, "sources_hit": sources})
+        tops = {column: " | ".join(f"{entry['ngram']} ({entry['documents']})" for entry in row[column]) for column in TOP_COLUMNS}
+        writer.writerow({**row, **tops, "sources_hit": sources})
     return stream.getvalue().encode()
 
 
@@ -156,6 +163,13 @@ def _top_by_benchmark(index: OverlapIndex, table: NgramTable, ngrams: IntArray, 
         own = order[np.searchsorted(benchmarks[order], benchmark) :][:TOP_NGRAMS]
         top[benchmark] = [int(numbers[place]) for place in own if benchmarks[place] == benchmark]
     return top
+
+
+def _add_top(top: list[_Top], index: OverlapIndex, table: NgramTable, ngrams: IntArray, documents: IntArray, items: list[Item]) -> None:
+    """Take n-grams of one more table into the lists of each benchmark's most frequent ones."""
+    for number, most in _top_by_benchmark(index, table, ngrams, documents).items():
+        texts = [(int(documents[ngram]), _text_of(table, ngram, items)) for ngram in most]
+        top[number] = sorted([*top[number], *texts], key=lambda entry: (-entry[0], entry[1]))[:TOP_NGRAMS]
 
 
 def _text_of(table: NgramTable, ngram: int, items: list[Item]) -> str:

@@ -37,7 +37,7 @@ class DecontaminateStage:
     """Remove benchmark n-grams with a window around them; documents without any pass unchanged."""
 
     name: ClassVar[str] = "decontaminate"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     libraries: ClassVar[tuple[str, ...]] = ()
     writes_documents: ClassVar[bool] = True
 

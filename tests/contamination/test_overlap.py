@@ -57,6 +57,8 @@ def test_a_corpus_by_hand() -> None:
         {"ngram": "alpha beta gamma delta epsilon zeta eta theta", "documents": 3},
         {"ngram": "beta gamma delta epsilon zeta eta theta iota", "documents": 2},
     ]
+    assert greek["top_common_ngrams"] == [{"ngram": NINE, "documents": 2}]
+    assert count["top_common_ngrams"] == []
     assert (count["dirty"], count["documents_hit"], count["ngrams_matched"], count["ngrams_ignored_as_common"]) == (1, 1, 3, 0)
     assert report.dirty_rows == {"greek": [0], "count": [0]}
     assert rows_to_csv(report.rows).decode().splitlines()[1].startswith("greek,,8,2,0,1,1,50.0,,,3,web (3),4,2,50.0,1,alpha beta")

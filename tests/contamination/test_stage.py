@@ -121,6 +121,10 @@ def test_ngrams_of_more_than_ten_documents_are_ignored(tmp_path: Path, documents
     assert prepared.values["ngrams_ignored_as_common"] == ignored
     [report] = json.loads(corpus.published["contamination/report.json"])
     assert (report["dirty"], report["ngrams_ignored_as_common"], report["documents_hit"]) == (1, ignored, documents)
+    assert [entry["documents"] for entry in report["top_common_ngrams"]] == [documents] * ignored
+    assert (b'<summary class="soft">Most frequent n-grams ignored as common' in corpus.published["contamination/report.html"]) == bool(
+        ignored
+    )
 
 
 def test_a_piece_can_be_split_again(tmp_path: Path) -> None:
