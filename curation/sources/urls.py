@@ -36,7 +36,7 @@ def canonical_key(url: str) -> str | None:
 
     Dropped: scheme, user name, a leading ``www.``, default port, the host's final dot, fragment,
     tracking parameters, empty parameters. The host becomes lower-case ASCII (IDNA); percent escapes
-    are normalised as RFC 3986, section 6.2.2 has it. Path and parameters keep case and order, since
+    are normalised as RFC 3986, section 6.2.2 has it; a backslash of the path is a slash. Path and parameters keep case and order, since
     servers tell them apart. ``canonical_key("http://" + key) == key``.
     """
     match = WEB_ADDRESS.match(IGNORED_BY_BROWSERS.sub("", url).strip())
@@ -46,7 +46,7 @@ def canonical_key(url: str) -> str | None:
     host = _canonical_host(authority)
     if host is None or not is_text(path + query):
         return None
-    path = _normalise_escapes(path) or "/"
+    path = _normalise_escapes(path.replace("\\", "/")) or "/"  # as browsers read it (WHATWG URL, 4.4): else one would hide the host
     if not query:
         return host + path
     parameters = [part for part in _normalise_escapes(query).split("&") if part and not _is_tracking(part)]

@@ -36,6 +36,7 @@ SPELLINGS = [
     ("http://www.com/", "www.com/"),
     ("http://www.www.example.com/", "example.com/"),
     ("  http://exam\nple.com/a\t ", "example.com/a"),
+    ("http://example.com\\a\\b?c\\d", "example.com/a/b?c\\d"),  # WHATWG URL, 4.4: of the path only
 ]
 
 
@@ -80,6 +81,7 @@ def test_a_key_is_the_key_of_itself(address: str) -> None:
     if key is not None:
         assert canonical_key("http://" + key) == key
         assert key.isascii() and " " not in key
+        assert "\\" not in key.partition("?")[0] and host_is_below(host_of(key), frozenset([host_of(key)]))
 
 
 def test_parts_of_a_key() -> None:

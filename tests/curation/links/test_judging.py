@@ -45,12 +45,15 @@ def fate_of(row: dict[str, Any] | None, judge: Judge = DEFAULT) -> RowFate:
         (submission(removed_by_category="moderator"), RowFate.DELETED),
         (submission(title="[deleted] scenes", removed_by_category=None), RowFate.SELECTED),
         *((submission(url=odd), RowFate.ODD_URL) for odd in ("/r/books/comments/1", "ftp://example.com/", "http://", "http://a\ud800/")),
-        *((submission(url=f"http://{host}/a"), RowFate.BLOCKED_DOMAIN) for host in ("imgur.com", "i.imgur.com", "m.youtube.com:80")),
+        *(
+            (submission(url=f"http://{host}/a"), RowFate.BLOCKED_DOMAIN)
+            for host in ("imgur.com", "i.imgur.com", "m.youtube.com:80", "imgur.com\\a")
+        ),
         (submission(url="http://itunes.apple.com/a"), RowFate.BLOCKED_DOMAIN),
         *((submission(url=f"http://{host}/a"), RowFate.SELECTED) for host in ("notimgur.com", "imgur.com.example", "apple.com")),
         *(
             (submission(url=f"https://{host}/A"), RowFate.WIKIPEDIA)
-            for host in ("wikipedia.org", "en.m.wikipedia.org", "WIKIPEDIA.org.", "www.wikiwand.com")
+            for host in ("wikipedia.org", "en.m.wikipedia.org", "WIKIPEDIA.org.", "www.wikiwand.com", "en.wikipedia.org\\wiki")
         ),
         *((submission(url=f"http://{host}/A"), RowFate.SELECTED) for host in ("notwikipedia.org", "en.wiktionary.org", "wikipedia.org.nz")),
         *((submission(url=f"http://example.com/{name}"), RowFate.BLOCKED_EXTENSION) for name in ("a.PDF", "a.jpg?w=1", "a.tar.gz#x")),
