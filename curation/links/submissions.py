@@ -74,9 +74,11 @@ def _decode(line: bytes) -> Submission | None:
 
 
 def _decode_odd(line: bytes) -> Submission | None:
-    """What Python's own reader makes of a row: it takes lone surrogates and NaN. A broken character in a title must not cost the link."""
+    """What Python's own reader makes of a row: it takes lone surrogates and NaN. A broken character in a title must not cost the link,
+    nor a byte order mark the first one.
+    """
     try:
-        row = json.loads(line.decode("utf-8", errors="replace"))
+        row = json.loads(line.decode("utf-8-sig", errors="replace"))
     except (ValueError, RecursionError):
         return None
     return Submission(**{name: row.get(name) for name in Submission.__struct_fields__}) if isinstance(row, dict) else None

@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import io
 import lzma
+import re
 import zlib
 from collections.abc import Iterator
 from typing import IO, Any
@@ -14,6 +15,7 @@ from typing import IO, Any
 from curation.errors import InputError
 
 MAGIC = {"zst": b"\x28\xb5\x2f\xfd", "xz": b"\xfd7zXZ\x00", "bz2": b"BZh", "gz": b"\x1f\x8b"}
+ZSTD_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")  # a frame to be passed over (RFC 8878, section 3.1.2); pzstd begins with one
 ZSTD_MAX_WINDOW_BYTES = 1 << 31  # Pushshift's files are made with --long=31
 # One block of a hostile file decompresses to at most about 32,000 times its size: 128 MiB.
 ZSTD_READ_BLOCK = 1 << 12
@@ -31,7 +33,9 @@ def open_decompressed(stream: IO[bytes], path: str) -> Iterator[IO[bytes]]:
     try:
         buffered: Any = stream if hasattr(stream, "peek") else io.BufferedReader(stream)
         beginning = buffered.peek(6)
-        kind = next((name for name, magic in MAGIC.items() if beginning.startswith(magic)), None)
+        kind = (
+            "zst" if ZSTD_SKIPPABLE.match(beginning) else next((name for name, magic in MAGIC.items() if beginning.startswith(magic)), None)
+        )
         promised = next((name for name in MAGIC if path.lower().endswith("." + name)), None)
         if promised and kind != promised:
             raise InputError(f"{path} is no {promised} file: it begins with {beginning[:4].hex(' ') or 'nothing'}; fetch it again")

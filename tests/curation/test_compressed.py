@@ -45,6 +45,13 @@ def test_members_in_a_row_read_as_one(suffix: str) -> None:
     assert decompress(compress(TEXT[:1000]) + compress(TEXT[1000:])) == TEXT
 
 
+def test_frames_to_be_passed_over_stand_anywhere() -> None:
+    """RFC 8878, section 3.1.2: magic 0x184D2A50 to 5F, length, content; pzstd begins each file with one."""
+    first, last = b"\x50\x2a\x4d\x18\x04\x00\x00\x00abcd", b"\x5f\x2a\x4d\x18\x00\x00\x00\x00"
+    for name in ("RS.zst", "RS"):
+        assert decompress(first + COMPRESSORS["zst"](TEXT) + last + COMPRESSORS["zst"](TEXT) + first, name) == TEXT * 2
+
+
 @pytest.mark.parametrize("suffix", ["zst", "xz", "bz2", "gz"])
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.999])
 def test_a_cut_file_is_an_error(suffix: str, share: float) -> None:
