@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 import zlib
 
 from hypothesis import given
@@ -50,6 +51,17 @@ def test_interim_answers_are_left_out(body: bytes, interim: int) -> None:
     final = b"HTTP/1.1 200 OK\r\n\r\n" + body
     exchange = exchange_of(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * interim + final)
     assert exchange.message() == final
+
+
+def test_a_flood_of_interim_answers_is_passed_over_in_time() -> None:
+    exchange = exchange_of(b"HTTP/1.1 100 \r\n\r\n" * 400_000 + b"HTTP/1.1 200 OK\r\n\r\nx")
+    began = time.process_time()
+    assert exchange.message() == b"HTTP/1.1 200 OK\r\n\r\nx"
+    assert time.process_time() - began < 5  # cutting them off one by one took more than a minute
+
+
+def test_a_switch_of_protocols_is_an_answer() -> None:
+    assert exchange_of(b"HTTP/1.1 101 Switching\r\n\r\nx").message().startswith(b"HTTP/1.1 101")
 
 
 @given(st.binary(min_size=1, max_size=300))
