@@ -45,7 +45,11 @@ PLACES = ("url", "key", "karma", "capture_url", "timestamp", "status", "mime", "
 
 
 class CaptureIndex(Protocol):
-    """An index of captures."""
+    """An index of captures, in ``files`` or behind URLs."""
+
+    @property
+    def files(self) -> Sequence[str]:
+        """What it is read from."""
 
     def find(self, surts: Sequence[str]) -> list[pl.DataFrame]:
         """All captures under SURT keys, which are sorted, each once; tables of ``CAPTURES``, in any order."""
@@ -56,15 +60,16 @@ def match_captures(links: pl.DataFrame, captures: pl.DataFrame) -> pl.DataFrame:
 
     ``links``: with a column ``surt``, a link once for each of its SURT keys.
     """
-    joined = links.join(captures, on="surt", how="inner")
+    joined = links.join(captures, on="surt", how="inner").drop_nulls("capture_url")
     keys = pl.Series([canonical_key(url) for url in joined["capture_url"]], dtype=pl.String)
     return joined.filter(pl.col("key") == keys).unique(["key", "file", "offset"])
 
 
 def is_page() -> pl.Expr:
-    """Whether a capture is one that ``crawl`` makes a document of."""
+    """Whether a capture is one that ``crawl`` makes a document of; its place must be known."""
     mime = pl.coalesce(pl.col("detected_mime"), pl.col("mime"))
-    return (pl.col("status") == PAGE_STATUS) & mime.is_in(PAGE_TYPES).fill_null(True) & pl.col("file").is_not_null()
+    has_place = pl.all_horizontal(pl.col("file", "offset", "length").is_not_null())
+    return (pl.col("status") == PAGE_STATUS).fill_null(False) & mime.is_in(PAGE_TYPES).fill_null(True) & has_place
 
 
 def choose_captures(matched: pl.DataFrame, settings: LookupSettings) -> pl.DataFrame:

@@ -53,6 +53,11 @@ class ZipnumIndex:
     cluster: str
     client: Client
 
+    @property
+    def files(self) -> list[str]:
+        """The file that leads to the others."""
+        return [self.cluster]
+
     def find(self, surts: Sequence[str]) -> list[pl.DataFrame]:
         """All captures under the keys, which are sorted; a block is read once, and only if a key may lie in it.
 
@@ -116,6 +121,11 @@ class CdxServer:
 
     url: str
     client: Client
+
+    @property
+    def files(self) -> list[str]:
+        """The server."""
+        return [self.url]
 
     def find(self, surts: Sequence[str]) -> list[pl.DataFrame]:
         """All captures under the keys.

@@ -46,7 +46,7 @@ class ColumnarIndex:
 
     def _find_in(self, file: str, surts: Sequence[str]) -> list[pl.DataFrame]:
         try:
-            rows = _captures(pl.scan_parquet(file, storage_options=self._options(file), hive_partitioning=False))
+            rows = _captures(pl.scan_parquet(file, storage_options=self._options(file), hive_partitioning=False), file)
             if len(surts) > MAX_PUSHED_KEYS:
                 wanted = pl.LazyFrame({"surt": surts}, schema={"surt": pl.String})
                 near = rows.filter(pl.col("surt") >= surts[0], pl.col("surt") <= surts[-1])
@@ -66,12 +66,12 @@ class ColumnarIndex:
         return options
 
 
-def _captures(rows: pl.LazyFrame) -> pl.LazyFrame:
-    """The rows with the names and types of ``CAPTURES``."""
+def _captures(rows: pl.LazyFrame, file: str) -> pl.LazyFrame:
+    """The rows of a file with the names and types of ``CAPTURES``."""
     there = rows.collect_schema()
     missing = [name for name in (SURT, *COLUMNAR_NAMES.values()) if name not in there and name not in OPTIONAL]
     if missing:
-        raise InputError(f"no column {', '.join(missing)}: this is no columnar index of Common Crawl")
+        raise InputError(f"{file} has no column {', '.join(missing)}; give Parquet files of Common Crawl's columnar index")
     time = pl.col("fetch_time")
     if isinstance(there["fetch_time"], pl.Datetime):
         time = time.dt.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -21,7 +21,7 @@ from curation.errors import InputError
 from curation.links.gathering import Spill, gather, partition_count
 from curation.links.judging import Judge, RowFate, SharedLink
 from curation.links.submissions import read_submissions
-from curation.links.table import commit_table
+from curation.links.table import check_target, commit_table
 from curation.progress import Progress
 from curation.recipe_links import LinksSettings
 
@@ -45,9 +45,11 @@ def write_links(patterns: list[str], target: str, settings: LinksSettings, worke
 
     Raises:
         InputError: there is no dump, or none that can be read.
+        UsageError: the table would replace a dump.
         PipelineError: the table cannot be written.
     """
     dumps = storage.expand_paths(patterns, SUFFIXES)
+    check_target(target, dumps)
     Judge(settings)  # lists that cannot be read end the command before any dump is read
     partitions = partition_count(sum(storage.file_size(dump) for dump in dumps if storage.exists(dump)))
     with scratch_folder(target) as name:

@@ -19,7 +19,7 @@ from curation.links.columnar_index import ColumnarIndex, columnar_files
 from curation.links.dumps import scratch_folder
 from curation.links.partitions import append_to_partition, take_partition
 from curation.links.surt import surts_of
-from curation.links.table import commit_sorted, scan_links
+from curation.links.table import check_target, commit_sorted, scan_links
 from curation.progress import Progress
 from curation.recipe_links import LookupSettings
 from curation.sources.web import Client, is_web
@@ -67,8 +67,10 @@ def look_up(table: str, indexes: list[CaptureIndex], target: str, settings: Look
 
     Raises:
         InputError: the table or an index cannot be read.
+        UsageError: the table of places would replace one of them.
         PipelineError: the table of places cannot be written.
     """
+    check_target(target, [table, *(file for index in indexes for file in index.files)])
     links = scan_links(table).select("url", "key", "karma").drop_nulls()
     result = LookupResult(links=links.select(pl.len()).collect().item())
     with scratch_folder(target) as name:

@@ -9,11 +9,22 @@ from typing import Any
 import polars as pl
 
 from curation import storage
-from curation.errors import InputError
+from curation.errors import InputError, UsageError
 from curation.links.gathering import ROW_GROUP_ROWS
 
 COMPRESSION_LEVEL = 3
 NEEDED = {"url": pl.String, "key": pl.String, "karma": pl.Int64}
+
+
+def check_target(target: str, inputs: Sequence[str]) -> None:
+    """See that a table does not take the place of what it is made from.
+
+    Raises:
+        UsageError: it would.
+    """
+    for path in inputs:
+        if target == path or (not storage.is_remote(target) and storage.local_path(target).resolve() == storage.local_path(path).resolve()):
+            raise UsageError(f"--output {target} is an input, which it would replace; name another file")
 
 
 def commit_table(parts: Sequence[Path], target: str) -> None:
@@ -52,7 +63,7 @@ def scan_links(path: str) -> pl.LazyFrame:
         columns: dict[str, Any] = dict(frame.collect_schema())
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path} is no Parquet file ({str(error).splitlines()[0]}); give a table that `links` wrote") from error
-    wrong = [name for name, dtype in NEEDED.items() if columns.get(name) != dtype]
+    wrong = [f"{name} ({dtype})" for name, dtype in NEEDED.items() if columns.get(name) != dtype]
     if wrong:
         raise InputError(f"{path} is no table of links: it has no column {', '.join(wrong)}; give a table that `links` wrote")
     return frame

@@ -142,6 +142,16 @@ def test_a_dump_that_fails_is_left_out_and_named(tmp_path: Path, capsys: pytest.
     assert not (tmp_path / "links.parquet").exists()
 
 
+def test_a_dump_is_never_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dump = write_rows(tmp_path / "RS_2015-01.ndjson", submission())
+    (tmp_path / "other").symlink_to(dump)
+    before = Path(dump).read_bytes()
+    for inputs, output in ((dump, dump), (tmp_path, f"{tmp_path}/./RS_2015-01.ndjson"), (dump, tmp_path / "other")):
+        assert main(["links", str(inputs), "--output", str(output), "--quiet", "--workers", "1"]) == 2
+        assert "is an input, which it would replace" in capsys.readouterr().err
+    assert Path(dump).read_bytes() == before
+
+
 def test_no_link_at_all_is_an_empty_table(tmp_path: Path) -> None:
     result = gather(tmp_path, write_rows(tmp_path / "RS", submission(score=0)))
     assert result.links == 0

@@ -228,5 +228,34 @@ def test_wrong_indexes(tmp_path: Path, links: Path, capsys: pytest.CaptureFixtur
     assert message in capsys.readouterr().err
 
 
+def test_an_odd_index_has_no_page_and_is_named(mirror: Path, links: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a capture without an address nobody knows whose it is; one without a place cannot be fetched."""
+    whole = pl.read_parquet(f"{mirror / TABLE}/*.parquet")
+    index, odd = tmp_path / "index.parquet", {"url": 0, "warc_record_offset": 5, "warc_record_length": 5, "fetch_status": 5}
+    for column, no_page in odd.items():
+        whole.with_columns(pl.lit(None, whole.schema[column]).alias(column)).write_parquet(index)
+        assert look_up(links, "--index", index) == []
+        summary = json.loads(links.with_name("places.parquet.summary.json").read_text())
+        assert summary["links"] == {"total": 6, "found": 0, "no_page": no_page, "no_capture": 6 - no_page}
+    whole.drop("url").write_parquet(index)
+    look_up(links, "--index", index, expected=1)
+    assert f"{index} has no column url" in capsys.readouterr().err
+
+
+def test_no_input_is_replaced(mirror: Path, links: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    index = next((mirror / TABLE).iterdir())
+    cluster = mirror / CDX / "cluster.idx"
+    for output in (links, index, cluster):
+        before = output.read_bytes()
+        assert run_here("lookup", links, "--index", mirror / TABLE, cluster, "--output", output, "--quiet") == 2
+        assert "is an input" in capsys.readouterr().err and output.read_bytes() == before
+
+
+def test_wrong_tables_of_links(mirror: Path, links: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pl.read_parquet(links).drop("key").with_columns(pl.col("karma").cast(pl.Int32)).write_parquet(links)
+    look_up(links, "--index", mirror / TABLE, expected=1)
+    assert "it has no column key (String), karma (Int64)" in capsys.readouterr().err
+
+
 def test_no_index_is_a_usage_error(links: Path) -> None:
     look_up(links, expected=2)
