@@ -87,9 +87,9 @@ class Keeper:
             raise FetchProblem(wish)
 
     def _follow(self, link: Link, location: str) -> None:
-        if link.redirects >= self._settings.max_redirects:
-            raise FetchProblem(FetchReason.TOO_MANY_REDIRECTS, location)
         target = parse_target(location, link.target, self._settings.allow_private_hosts)
+        if link.redirects >= self._settings.max_redirects or target == link.target:
+            raise FetchProblem(FetchReason.TOO_MANY_REDIRECTS, location)
         if not self._frontier.redirect(link.number, target):
             self._finished(FetchReason.REDIRECT_TO_KNOWN)
 

@@ -57,7 +57,7 @@ class FetchReason(StrEnum):
     DISCONNECTED = "disconnected", Outcome.FAILED, "The connection broke before the answer's header was complete."
     BAD_ANSWER = "bad_answer", Outcome.FAILED, "What the server sent is no HTTP, or its header is over the limits."
     STILL_BUSY = "still_busy", Outcome.FAILED, "The server still answered 429 or 503 at the last try."
-    TOO_MANY_REDIRECTS = "too_many_redirects", Outcome.FAILED, "The redirects do not end within the limit."
+    TOO_MANY_REDIRECTS = "too_many_redirects", Outcome.FAILED, "The redirects do not end within the limit, or at all."
     HOST_GIVEN_UP = "host_given_up", Outcome.FAILED, "Too many requests to the host failed, one after the other."
 
 

@@ -21,6 +21,7 @@ HOST_KEY_BYTES = 8
 
 _BLANKS = "".join(map(chr, range(0x21)))  # cut off at both ends, as browsers do (WHATWG URL, 4.4)
 _IGNORED = re.compile(r"[\t\r\n]")
+_RAW_BYTE = re.compile("[\udc80-\udcff]")  # as aiohttp gives a header's byte that is no UTF-8
 _ODD_IN_AUTHORITY = re.compile(r"[\x00-\x20\\%\x7f]")
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")  # the host is an IPv4 address to a browser (WHATWG URL, 3.5)
 
@@ -34,6 +35,7 @@ def parse_target(link: str, base: URL | None = None, any_port: bool = False) -> 
         FetchProblem: there is no such address, or its host or port is one that must not be asked.
     """
     text = _IGNORED.sub("", link.strip(_BLANKS)).partition("#")[0]
+    text = _RAW_BYTE.sub(lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", text)  # yarl would leave them out, which is another page
     try:
         if base is not None and not re.match(r"[a-z][a-z0-9+.-]*:", text, re.IGNORECASE):
             if "\\" in text.partition("?")[0]:

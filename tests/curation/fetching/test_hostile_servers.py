@@ -73,6 +73,7 @@ CASES: list[tuple[str, Page, str, str | None]] = [
     ("a missing page", answer(b"gone", "404 Not Found"), "whole", None),
     ("no content", b"HTTP/1.1 204 No Content\r\n\r\n", "whole", None),
     ("a redirect to nowhere", b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", "whole", None),
+    ("a redirect to itself", redirect("/"), "too_many_redirects", None),
     ("a lying redirect", redirect("http://[half"), "odd_address", None),
 ]
 

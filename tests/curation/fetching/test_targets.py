@@ -128,6 +128,7 @@ def test_other_ports_are_refused_unless_they_are_asked_for(port: int) -> None:
         ("https://e.example", "https://e.example/"),
         ("../../../x", "http://h.example/x"),
         ("/ü x", "http://h.example/%C3%BC%20x"),
+        ("/caf\udce9?\udcff", "http://h.example/caf%E9?%FF"),  # bytes of Latin-1, as aiohttp gives them
     ],
 )
 def test_redirects_are_relative_to_the_answer(place: str, target: str) -> None:
@@ -135,7 +136,7 @@ def test_redirects_are_relative_to_the_answer(place: str, target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["\\\\evil.example", "/\\evil.example", "//127.1/", "http://0x7f.1/", "ftp://e.example/", "mailto:a@b.example"]
+    "place", ["\\\\evil.example", "/\\evil.example", "//127.1/", "http://0x7f.1/", "ftp://e.example/", "mailto:a@b.example", "//a\udce9/"]
 )
 def test_odd_redirects_are_refused(place: str) -> None:
     with pytest.raises(FetchProblem):
