@@ -68,8 +68,9 @@ def _prepare_links(settings: CrawlSettings, links: LinksSettings, context: RunCo
     from curation.links.dumps import write_links
     from curation.links.shared_pages import gather_shared_pages
 
-    tables = [path for path in [*settings.links, *settings.places] if path.endswith(TABLE_SUFFIX)]
-    dumps = [path for path in settings.links if path not in tables]
+    named = [path for path in [*settings.links, *settings.places] if path.endswith(TABLE_SUFFIX)]
+    dumps = [path for path in settings.links if path not in named]
+    tables = storage.expand_paths(named, (TABLE_SUFFIX,))
     rows: dict[str, int] = {}
     if dumps:
         name = f"{STAGE}/prepared/links.parquet"

@@ -16,7 +16,7 @@ from curation import storage
 from curation.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, InterruptedRun, PipelineError, UsageError
 from curation.fetching.crawler import Crawler
 from curation.fetching.frontier import Frontier
-from curation.fetching.link_lists import identity, read_links
+from curation.fetching.link_lists import identity, read_karma, read_links
 from curation.fetching.outcomes import FetchReason, Outcome
 from curation.fetching.recovery import recover
 from curation.fetching.resolver import Lookup
@@ -62,7 +62,7 @@ def fetch_links(
             if resumed:
                 progress.say(f"fetch: going on, {frontier.waiting():,} links wait" + (f"; {found} found in a torn file" if found else ""))
             stopped = asyncio.run(_crawl(settings, frontier, folder, resumed, progress, lookup))
-            write_outcomes(frontier, folder)
+            write_outcomes(frontier, folder, read_karma(list_path, limit))
             summary = summarise(frontier, folder)
             write_summary(folder, summary)
         except sqlite3.Error as error:

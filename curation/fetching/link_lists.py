@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 from curation import storage
 from curation.errors import InputError
 
 ROWS_AT_ONCE = 100_000
 PARQUET_MAGIC = b"PAR1"
-COLUMN = "url"
+COLUMN, KARMA = "url", "karma"
 MAX_LINE_BYTES = 1 << 16  # our choice; what is longer is no address
 
 
@@ -21,12 +22,27 @@ def read_links(path: str, limit: int | None = None) -> Iterator[str]:
     Raises:
         InputError: the file is missing, or is no list of links.
     """
+    return itertools.islice((url or "" for url in _column(path, COLUMN)) if _is_table(path) else _from_text(path), limit)
+
+
+def _is_table(path: str) -> bool:
     with storage.open_binary(path) as stream:
-        is_table = stream.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC
-    return itertools.islice(_from_table(path) if is_table else _from_text(path), limit)
+        return stream.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC
 
 
-def _from_table(path: str) -> Iterator[str]:
+def read_karma(path: str, limit: int | None = None) -> Iterator[int | None]:
+    """The karma of each link of a list, in its order; without end of nothing where a list has none.
+
+    Raises:
+        InputError: the file is missing, or is no list of links.
+    """
+    if not _is_table(path):
+        return itertools.repeat(None)
+    return itertools.islice(_column(path, KARMA), limit)
+
+
+def _column(path: str, name: str) -> Iterator[Any]:
+    """The values of a column of a table; for each row None where it has no such whole numbers as karma."""
     import polars as pl
 
     try:
@@ -34,10 +50,11 @@ def _from_table(path: str) -> Iterator[str]:
         schema = table.collect_schema()
         if schema.get(COLUMN) != pl.String:
             raise InputError(f"{path} has no text column {COLUMN!r}; give a list that `python cli.py links` made, or a text file")
+        column = pl.col(name) if name == COLUMN or (name in schema and schema[name].is_integer()) else pl.lit(None)
         for start in itertools.count(0, ROWS_AT_ONCE):
-            urls = table.select(COLUMN).slice(start, ROWS_AT_ONCE).collect()[COLUMN]
-            yield from (url or "" for url in urls)
-            if len(urls) < ROWS_AT_ONCE:
+            values = table.slice(start, ROWS_AT_ONCE).select(COLUMN, column.alias("value")).collect()["value"]
+            yield from values
+            if len(values) < ROWS_AT_ONCE:
                 return
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"cannot read {path}: {(str(error).splitlines() or [''])[0]}; make the list anew") from error

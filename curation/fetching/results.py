@@ -6,7 +6,7 @@ import io
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,21 @@ import polars as pl
 from curation import storage
 from curation.errors import IntegrityError
 from curation.fetching.frontier import COLUMNS, Frontier
+from curation.fetching.outcomes import FetchReason, Outcome
 from curation.fetching.warc_files import SUFFIX
+from curation.sources.urls import canonical_key
 
 ROWS_PER_FILE = 100_000
 ROWS_AT_ONCE = 5_000  # as Python's own objects, which take ten times as much memory as a table
 WAITING = "waiting"
-_WHOLE_NUMBERS = {"status": pl.Int32, "bytes": pl.Int64, "offset": pl.Int64, "redirects": pl.Int32}
-SCHEMA = pl.Schema({name: _WHOLE_NUMBERS.get(name, pl.String) for name in COLUMNS})
+_WHOLE_NUMBERS = {"status": pl.Int32, "bytes": pl.Int64, "offset": pl.Int64, "redirects": pl.Int32, "karma": pl.Int64}
+SCHEMA = pl.Schema({name: _WHOLE_NUMBERS.get(name, pl.String) for name in (*COLUMNS, "key", "karma")})
 
 
-def write_outcomes(frontier: Frontier, folder: Path) -> None:
-    """Commit a row for every link, in the order of the list; the outcome of a link that waits is null."""
-    frames, number = _frames(frontier), 0
+def write_outcomes(frontier: Frontier, folder: Path, karma: Iterable[int | None]) -> None:
+    """Commit a row for every link, in the order of the list; the outcome of a link that waits is null. ``karma``: of each link."""
+    rows = ((*row, _key_of_page(dict(zip(COLUMNS, row, strict=True))), points) for row, points in zip(frontier.rows(), karma, strict=False))
+    frames, number = _frames(rows), 0
     while part := list(itertools.islice(frames, ROWS_PER_FILE // ROWS_AT_ONCE)):
         content = io.BytesIO()
         pl.concat(part).write_parquet(content, compression="zstd")
@@ -34,9 +37,15 @@ def write_outcomes(frontier: Frontier, folder: Path) -> None:
         number += 1
 
 
-def _frames(frontier: Frontier) -> Iterator[pl.DataFrame]:
+def _key_of_page(row: dict[str, Any]) -> str | None:
+    """Canonical key of the page to which a link led, so that the outcomes are a table of shared links; None if it led to none."""
+    if row["outcome"] not in (Outcome.FETCHED, Outcome.DUPLICATE):
+        return None
+    return canonical_key(row["detail"] if row["reason"] == FetchReason.REDIRECT_TO_KNOWN else row["final_url"])
+
+
+def _frames(rows: Iterator[tuple[Any, ...]]) -> Iterator[pl.DataFrame]:
     """All rows, in small tables; one at least."""
-    rows = frontier.rows()
     part = list(itertools.islice(rows, ROWS_AT_ONCE))
     yield pl.DataFrame(part, schema=SCHEMA, orient="row")
     while part := list(itertools.islice(rows, ROWS_AT_ONCE)):

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.curation.fetching.crawls import crawl, records
+import polars as pl
+
+from curation import storage
+from curation.fetching.fetch import fetch_links
+from curation.links.shared_pages import gather_shared_pages
+from curation.progress import Progress
+from tests.curation.fetching.crawls import crawl, loopback, records, settings
 from tests.curation.fetching.sites import Sites, answer, redirect
 
 
@@ -26,6 +32,19 @@ def test_pages_are_stored_as_they_came(tmp_path: Path) -> None:
             if sites.url(request.host + request.path) in urls
         }
         assert b"User-Agent: CrawlToGPT/1.0 (crawl2gpt; +crawler@example.org)\r\n" in asked[urls[0]]
+
+
+def test_karma_goes_with_a_link_to_the_page_that_it_leads_to(tmp_path: Path) -> None:
+    with Sites({"a.example/": redirect("/page"), "a.example/page": answer(b"page"), "a.example/old": redirect("/page")}) as sites:
+        urls = [sites.url(f"a.example/{path}") for path in ("", "old", "gone")]
+        pl.DataFrame({"url": [*urls, "http://["], "karma": [3, 8, 5, 9]}).write_parquet(tmp_path / "links.parquet")
+        fetch_links(settings(), str(tmp_path / "links.parquet"), str(tmp_path / "warc"), Progress(True), lookup=loopback)
+        shared = gather_shared_pages(storage.expand_paths([f"{tmp_path}/warc/outcomes/*.parquet"], ()), "url")
+        assert {place: shared.karma_of(sites.url(f"a.example/{place}")) for place in ("", "page", "gone")} == {
+            "": None,
+            "page": 8,
+            "gone": 5,
+        }
 
 
 def test_redirects_lead_to_other_hosts(tmp_path: Path) -> None:
