@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from curation.errors import PipelineError, UsageError
+from trainer.cross_entropy import CHUNK_LOGITS
 from trainer.model_config import ModelConfig
 from trainer.presets import PRESETS
 
@@ -23,8 +24,8 @@ HALF_BYTES = 2
 FLOAT_WIDTHS = 4
 PRODUCT_WIDTHS = 4
 BANDED_WIDTHS = 4  # in a banded layer: keys and values twice more, a block of them beside the block before it
-# Logits as float32, beside the log-softmax and its gradient, when the backward pass begins.
-LOGIT_COPIES = 3
+# Of the logits that are there at a time: as float32, and their logarithms.
+LOGIT_COPIES = 2
 CONTROL_GROUP_LIMITS = (  # what a container may use, and uses: Linux, control groups 2 and 1
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
@@ -57,7 +58,10 @@ class MemoryNeed:
         layers = [self._layer_bytes(config.window(layer) is not None) for layer in range(config.layers)]
         # Recomputed, a block's activations are there with their gradients, one block at a time.
         blocks = config.layers * FLOAT_BYTES * config.width + 2 * max(layers) if self.recompute else sum(layers)
-        return tokens * (blocks + LOGIT_COPIES * FLOAT_BYTES * config.padded_vocabulary)
+        logits = min(tokens, max(1, CHUNK_LOGITS // config.padded_vocabulary)) * config.padded_vocabulary
+        # Of the head: its input and the gradients of that and of the weight.
+        head = (2 * tokens + config.padded_vocabulary) * config.width
+        return tokens * blocks + FLOAT_BYTES * (LOGIT_COPIES * logits + head)
 
     def _layer_bytes(self, banded: bool) -> int:
         """Bytes of one token in one block."""

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from trainer.cache import Cache
+from trainer.cross_entropy import linear_cross_entropy
 from trainer.layers import Block, build_norm, rotation
 from trainer.model_config import ModelConfig
 
@@ -57,10 +58,14 @@ class GPT(nn.Module):
             cache.positions += ids.shape[1]
         return cast(torch.Tensor, self.final_norm(x))
 
+    @property
+    def head_weight(self) -> torch.Tensor:
+        """What makes logits of the last layer's output, (padded_vocabulary, C)."""
+        return self.token_embedding.weight if self.config.tied_head else self.head.weight
+
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """Logits of each id, (..., vocabulary_size), for outputs of the last layer, (..., C)."""
-        weight = self.token_embedding.weight if self.config.tied_head else self.head.weight
-        size = self.config.vocabulary_size
+        weight, size = self.head_weight, self.config.vocabulary_size
         # Without the padding the logits need no copy; with it they suit the matrix units of CUDA.
         return F.linear(x, weight)[..., :size] if x.is_cuda else F.linear(x, weight[:size])
 
@@ -69,8 +74,8 @@ class GPT(nn.Module):
 
         Each id but the first is predicted from those before it.
         """
-        logits = self(ids[:, :-1]).float()
-        return F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
+        x = self.hidden(ids[:, :-1]).flatten(0, 1)
+        return linear_cross_entropy(x, self.head_weight, ids[:, 1:].flatten(), self.config.vocabulary_size)
 
 
 def build_model(config: ModelConfig, seed: int, device: torch.device | str = "cpu") -> GPT:

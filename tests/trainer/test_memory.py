@@ -21,12 +21,15 @@ NEED = MemoryNeed(CONFIG, 4, torch.float32)
 def test_by_hand() -> None:
     # 1,024 rows with padding and 64 positions of 32; a block has 12 * 32^2 + 13 * 32; a last norm of 64.
     assert NEED.state == 16 * (1024 * 32 + 64 * 32 + 2 * (12 * 32**2 + 13 * 32) + 64)
-    # Of 4 * 64 tokens: in two layers 8 widths of residuals, norms, attention, and 2 * 4 of the MLP; three times the logits.
-    assert NEED.activations == 4 * 256 * (2 * 16 * 32 + 3 * 1024)
+    # Of 4 * 64 tokens: in two layers 8 widths of residuals, norms, attention, and 2 * 4 of the MLP; twice the logits, and what
+    # enters the head, with its gradient. Of 1,024 rows of the head the gradient.
+    head = 4 * (256 * (2 * 1024 + 2 * 32) + 1024 * 32)
+    assert NEED.activations == 4 * 256 * 2 * 16 * 32 + head
+    assert replace(NEED, micro_batch=1000).activations == 4 * 64_000 * (2 * 16 * 32 + 2 * 32) + 4 * (2 * 2**25 + 1024 * 32)
     half = replace(NEED, precision=torch.bfloat16)
-    assert half.activations == 256 * (2 * (4 * 4 * 32 + 2 * 14 * 32) + 4 * 3 * 1024)
+    assert half.activations == 256 * 2 * (4 * 4 * 32 + 2 * 14 * 32) + head
     recomputed = replace(NEED, recompute=True)
-    assert recomputed.activations == 4 * 256 * (2 * 32 + 2 * 16 * 32 + 3 * 1024)
+    assert recomputed.activations == 4 * 256 * (2 * 32 + 2 * 16 * 32) + head
     assert replace(NEED, parts=4).state == NEED.state // 4 + 8 * 12 * 32**2
 
 
@@ -123,6 +126,6 @@ def test_prediction_is_within_a_half_of_what_is_used(settings: dict[str, object]
 
 @pytest.mark.slow
 def test_two_gigabytes_are_enough_for_tiny() -> None:
-    """The whole process with the vocabulary of GPT-2, torch included; 8 sequences at once take 2.03 GB."""
-    _, _, peak = measured({"preset": "tiny", "micro_batch_sequences": 4}, 50_257)
+    """The whole process with the vocabulary of GPT-2, torch included, at the default micro-batch."""
+    _, _, peak = measured({"preset": "tiny"}, 50_257)
     assert peak < 2 * 10**9
