@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from curation.errors import IntegrityError, PipelineError
@@ -101,12 +102,24 @@ def save_checkpoint(
 def _write_files(folder: Path, state: TrainingState, model: Mapping[str, torch.Tensor], optimizer: Mapping[str, torch.Tensor]) -> None:
     checksums = {}
     for name, tensors in ((MODEL_FILE, model), (OPTIMIZER_FILE, optimizer)):
-        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, folder / name)
+        write_tensors(folder / name, {key: tensor.detach().cpu() for key, tensor in tensors.items()})
         _sync(folder / name)
         checksums[name] = hash_file(str(folder / name)).sha256
     content = {"version": FORMAT_VERSION, "sha256": checksums, "state": asdict(state)}
     (folder / STATE_FILE).write_bytes(sealed_json(content))
     _sync(folder / STATE_FILE)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write tensors by name as safetensors.
+
+    Raises:
+        OSError: the disk is full or cannot be written to, which safetensors tells by an error of its own.
+    """
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata)
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
 
 
 def _sync(path: Path) -> None:
@@ -124,11 +137,20 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def _remove_old(folder: Path, state: TrainingState, keep: int) -> None:
-    saved = sorted(path for path in folder.glob(f"{PREFIX}*") if _fingerprint_in(path) == state.fingerprint)
-    newest = checkpoint_path(folder, state.tokens)
-    usable = [path for path in saved if path <= newest]
+    saved = [path for path in _checkpoints(folder) if _fingerprint_in(path) == state.fingerprint]
+    usable = [path for path in saved if _tokens_in(path) <= state.tokens]
     for path in set(saved) - set(usable[-keep:]):
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """All checkpoints by their names, the newest last. Beyond 10^12 tokens names are longer, and their order is not that of letters."""
+    return sorted(folder.glob(f"{PREFIX}*"), key=lambda path: (_tokens_in(path), path.name))
+
+
+def _tokens_in(path: Path) -> int:
+    count = path.name.removeprefix(PREFIX)
+    return int(count) if count.isdecimal() else 0
 
 
 def _fingerprint_in(path: Path) -> str | None:
@@ -140,8 +162,7 @@ def _fingerprint_in(path: Path) -> str | None:
 
 def newest_tokens(folder: Path) -> int:
     """Tokens of the newest checkpoint by its name, intact or not; 0: there is none."""
-    counts = [path.name.removeprefix(PREFIX) for path in folder.glob(f"{PREFIX}*")]
-    return max((int(count) for count in counts if count.isdecimal()), default=0)
+    return max(map(_tokens_in, _checkpoints(folder)), default=0)
 
 
 def newest_checkpoint(folder: Path, fingerprint: str | None, note: Callable[[str], None]) -> Checkpoint | None:
@@ -149,7 +170,7 @@ def newest_checkpoint(folder: Path, fingerprint: str | None, note: Callable[[str
 
     ``note`` hears what was passed over, and why.
     """
-    for path in sorted(folder.glob(f"{PREFIX}*"), reverse=True):
+    for path in reversed(_checkpoints(folder)):
         try:
             checkpoint = read_checkpoint(path)
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -10,11 +10,10 @@ import shutil
 import uuid
 from pathlib import Path
 
-from safetensors.torch import save_file
-
 from curation.errors import InputError, PipelineError, UsageError
 from curation.shards import canonical_json
 from curation.storage import TEMPORARY_MARK, is_remote, local_path
+from trainer.checkpoint import MODEL_FILE, write_tensors
 from trainer.export_forms import FORMS
 from trainer.export_tokenizer import tokenizer_files
 from trainer.model_config import ModelConfig
@@ -65,7 +64,7 @@ def export_model(trained: Trained, output: str) -> str:
     temporary = folder.with_name(f".{folder.name}{TEMPORARY_MARK}{uuid.uuid4().hex}")
     try:
         temporary.mkdir(parents=True)
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary / "model.safetensors", {"format": "pt"})
+        write_tensors(temporary / MODEL_FILE, tensors, {"format": "pt"})
         for name, content in files.items():
             Path(temporary, name).write_bytes(content)
         os.replace(temporary, folder)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import resource
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import torch
 
 from curation.errors import PipelineError
 from curation.shards import sealed_json
-from trainer.checkpoint import TrainingState, newest_checkpoint, save_checkpoint
+from trainer.checkpoint import TrainingState, newest_checkpoint, newest_tokens, save_checkpoint
 
 MODEL = {"weight": torch.arange(6.0).reshape(2, 3)}
 OPTIMIZER = {"weight/exp_avg": torch.ones(2, 3), "weight/step": torch.tensor(4.0)}
@@ -41,6 +43,17 @@ def test_reads_back(tmp_path: Path) -> None:
 def test_no_folder_and_no_checkpoint(tmp_path: Path) -> None:
     assert newest_checkpoint(tmp_path, "f", pytest.fail) is None
     assert newest_checkpoint(tmp_path / "absent", "f", pytest.fail) is None
+
+
+def test_newest_is_the_one_of_most_tokens_beyond_twelve_digits(tmp_path: Path) -> None:
+    """LLaMA saw 1.4 * 10^12 tokens; by letters, checkpoint-9... stands behind checkpoint-10..."""
+    tokens = (999_999_999_990, 1_000_000_000_010, 1_000_000_000_020)
+    paths = [save(tmp_path, count) for count in tokens]
+    assert names(tmp_path) == sorted(path.name for path in paths[1:])
+    assert newest_tokens(tmp_path) == tokens[-1]
+    flip_model(paths[2])
+    checkpoint = newest_checkpoint(tmp_path, "f", lambda _: None)
+    assert checkpoint is not None and checkpoint.state.tokens == tokens[1]
 
 
 def test_only_the_newest_stay(tmp_path: Path) -> None:
@@ -127,3 +140,21 @@ def test_unwritable_place_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(PipelineError, match=r"cannot write .*run again"):
         save(tmp_path / "file", 10)
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """No file may grow beyond 100 bytes: writing fails as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.usefixtures("small_files")
+def test_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"cannot write .*checkpoint-000000000010: .*File too large.*; free space and run again"):
+        save(tmp_path, 10)
+    assert names(tmp_path) == []
