@@ -26,7 +26,9 @@ def draw_id(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator
     """An id by its logit, float of shape (vocabulary_size,): at the temperature, then the top k, then of these the top p."""
     if sampling.temperature == 0:
         return int(logits.argmax())
-    falling, ids = torch.sort(logits.double() / sampling.temperature, descending=True, stable=True)
+    # Relative to the largest, since a temperature near 0 takes any other number beyond what a float holds.
+    scaled = (logits.double() - logits.max()) / sampling.temperature
+    falling, ids = torch.sort(scaled, descending=True, stable=True)
     shares = torch.softmax(falling[: sampling.top_k or None], dim=0)
     likelier = shares.cumsum(dim=0) - shares  # what stands before an id
     shares[1:][likelier[1:] >= sampling.top_p] = 0  # the likeliest stays, whatever top_p is

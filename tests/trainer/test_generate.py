@@ -63,6 +63,11 @@ def test_temperature_0_takes_the_likeliest() -> None:
     assert set(draw(constant_model({65: 1.0, 66: 0.99}), 20, temperature=0)) == {65}
 
 
+@pytest.mark.parametrize("temperature", [1e-8, 1e-300, 5e-324])
+def test_temperature_near_0_is_as_0(temperature: float) -> None:
+    assert set(draw(constant_model({65: 1.0, 66: 0.99}), 20, temperature=temperature)) == {65}
+
+
 def test_top_p_leaves_the_fewest_that_reach_it() -> None:
     """Probabilities 0.5, 0.3 and 0.2: two are needed for 0.6 and for 0.8, one for 0.5 and below, three above 0.8."""
     model = constant_model({65: math.log(5), 66: math.log(3), 67: math.log(2)})
