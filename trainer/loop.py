@@ -165,7 +165,8 @@ class Run:
         self.model.load_state_dict({name: placed_like(tensor, own[name]) for name, tensor in checkpoint.model_tensors().items()})
         restore_optimizer(self.model, self.optimizer, checkpoint.optimizer_tensors())
         self.stepper.guard.restore(state.guard)
-        self.stepper.scaler.load_state_dict(dict(state.scaler))
+        if state.scaler:  # empty where the steps so far were not in float16
+            self.stepper.scaler.load_state_dict(dict(state.scaler))
         self.steps, self.samples = state.step, state.samples
         self.started = time.monotonic() - state.elapsed_seconds
         self.saved = True

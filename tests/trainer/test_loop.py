@@ -267,6 +267,15 @@ def test_half_precision_trains_nearly_the_same(tokens_folder: Path, tmp_path: Pa
     assert final_bytes(tmp_path / "half") == final_bytes(tmp_path / "straight")  # the scale of the loss is part of a checkpoint
 
 
+@pytest.mark.parametrize(("before", "after"), [("float32", "float16"), ("float16", "float32")])
+def test_a_training_goes_on_in_another_precision(tokens_folder: Path, tmp_path: Path, before: str, after: str) -> None:
+    with pytest.raises(InterruptedRun):
+        run(tokens_folder, tmp_path / "model", SETTINGS.model_copy(update={"precision": before}), stop=stop_after(6))
+    summary = run(tokens_folder, tmp_path / "model", SETTINGS.model_copy(update={"precision": after}))
+    assert summary["steps"] == 12 and summary["skipped_steps"] == 0
+    assert summary["loss"] == pytest.approx(run(tokens_folder, tmp_path / "whole")["loss"], rel=0.02)
+
+
 def test_overflow_in_float16_is_skipped_until_the_scale_fits(tokens_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.amp.GradScaler", functools.partial(torch.amp.GradScaler, init_scale=2.0**24))
     summary = run(tokens_folder, tmp_path / "model", SETTINGS.model_copy(update={"precision": "float16"}))
