@@ -192,6 +192,17 @@ def test_a_token_file_that_somebody_changed_is_refused(folder: Path, tmp_path: P
     assert f"{changed} is damaged or was changed since tokenize wrote it" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("said", "lie"), [(b'"validation"', b'"train"'), (b'"source": "', b'"source": "x')])
+def test_a_header_that_somebody_changed_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], said: bytes, lie: bytes
+) -> None:
+    run = unfinished(folder, tmp_path / "run")
+    header = next(token_files(run, "validation")).with_suffix(".json")
+    header.write_bytes(header.read_bytes().replace(said, lie))
+    assert run_here("train", "--run", run, "--quiet") == 1
+    assert f"{header} is damaged or was changed since tokenize wrote it" in capsys.readouterr().err
+
+
 def test_two_workers_in_another_world_write_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     environment = {"PYTHONHASHSEED": "99", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
     command = ("run", folder / "recipe.yaml", folder / "site.warc.gz", "--run", tmp_path / "run", "--workers", "2", "--quiet")

@@ -16,6 +16,7 @@ from trainer.loop import TOKENIZER_FILE
 from trainer.memory import available_bytes, check_fits
 from trainer.plan import Plan, plan_training
 from trainer.processes import Processes
+from trainer.token_shards import TOKENS_SUFFIX
 from trainer.tokenizer import read_tokenizer
 
 
@@ -27,9 +28,15 @@ def check_training(settings: TrainSettings, run: str, tokens: list[ManifestFile]
         InputError: the tokens are too few.
         IntegrityError: a token file is not what tokenize wrote.
     """
+    headers = [file for file in tokens if not file.name.endswith(TOKENS_SUFFIX)]
+    _check_intact(run, headers)  # which say what the others are
     plan, _ = _open(settings, 0, run, tokens, processes)
     check_fits(memory_need(plan, settings, processes), available_bytes(plan.device))
-    for file in tokens:
+    _check_intact(run, [file for file in tokens if file not in headers])
+
+
+def _check_intact(run: str, files: list[ManifestFile]) -> None:
+    for file in files:
         if not file_is_intact(storage.join(run, file.name), file):
             raise IntegrityError(f"{storage.join(run, file.name)} is damaged or was changed since tokenize wrote it; run tokenize again")
 
@@ -59,7 +66,7 @@ def dry_run_lines(settings: TrainSettings, seed: int, run: str, tokens: list[Man
 
 
 def token_names(tokens: list[ManifestFile]) -> list[str]:
-    """Names of the token files below the tokens folder."""
+    """Names of the token files and their headers below the tokens folder."""
     return [file.name.removeprefix("tokens/") for file in tokens]
 
 

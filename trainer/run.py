@@ -27,6 +27,7 @@ from trainer.token_shards import TOKENS_SUFFIX
 
 STAGE = TRAIN
 VERSION = 2
+TOKENS_FOLDER = "tokens/"
 LIBRARIES = ("torch", "safetensors")
 # Threads that wait must sleep: spinning ones made training eight times slower on a machine busy with other work.
 WAITING_THREADS = ("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported
@@ -106,7 +107,7 @@ def follow_train(command: str, settings: TrainSettings, seed: int, run: str, sto
 
 
 def token_files(run: str) -> list[ManifestFile]:
-    """The token shards that the finished stage tokenize vouches for.
+    """The token shards, with the headers beside them, that the finished stage tokenize vouches for.
 
     Raises:
         UsageError: the run is on no local disk.
@@ -114,12 +115,12 @@ def token_files(run: str) -> list[ManifestFile]:
     """
     if storage.is_remote(run):
         raise UsageError(f"training reads and writes local folders, and {run} is none; copy the run to a disk first")
-    return [file for manifest in committed_manifests(run, "tokenize") for file in manifest.files if file.name.endswith(TOKENS_SUFFIX)]
+    return [file for manifest in committed_manifests(run, "tokenize") for file in manifest.files if file.name.startswith(TOKENS_FOLDER)]
 
 
 def identity_of(settings: TrainSettings, seed: int, tokens: list[ManifestFile]) -> Identity:
     """What the model depends on."""
-    by_name = {file.name: file.sha256 for file in tokens}
+    by_name = {file.name: file.sha256 for file in tokens if file.name.endswith(TOKENS_SUFFIX)}  # a header adds nothing to its shard
     return Identity(VERSION, settings.model_dump(mode="json"), seed, library_versions(LIBRARIES), by_name)
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from curation.storage import sha256_of
 MAGIC = b"C2GTOKEN"
 FORMAT_VERSION = 1
 BINARY_HEADER = struct.Struct("<8sIIQQ")
+COUNT_BITS = 64  # of the counts in it
 ALIGNMENT = 8  # bytes; document ends are uint64
 TOKENS_SUFFIX = ".tokens"
 HEADER_SUFFIX = ".json"
@@ -128,9 +129,20 @@ def read_header(path: Path) -> TokenHeader:
         raise InputError(f"{path} has no header {beside.name} beside it; run tokenize again") from error
     except (ValueError, TypeError) as error:
         raise IntegrityError(f"{beside} is no header of a token shard ({error}); run tokenize again") from error
+    if not _is_typed(header):
+        raise IntegrityError(f"{beside} is no header of a token shard (a value is of another kind); run tokenize again")
     if (header.magic, header.version) != (MAGIC.decode(), FORMAT_VERSION):
         raise IntegrityError(f"{beside} has format {header.magic!r}, version {header.version!r}; run tokenize again")
     return header
+
+
+def _is_typed(header: TokenHeader) -> bool:
+    """Whether all texts are texts, and all numbers whole ones that a token file can hold."""
+    for field in fields(header):
+        value = getattr(header, field.name)
+        if type(value).__name__ != field.type or (field.type == "int" and not 0 <= value < 1 << COUNT_BITS):
+            return False
+    return True
 
 
 def open_token_shard(path: Path, tokenizer_sha256: str) -> TokenShard:

@@ -100,6 +100,18 @@ def test_bad_header_is_refused(tmp_path: Path, text: str) -> None:
         open_token_shard(path, "t" * 64)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"tokens": "7"}, {"tokens": -1}, {"documents": 2**64}, {"vocabulary_size": None}, {"source": ["a"]}, {"text_bytes": True}],
+)
+def test_header_with_values_of_another_kind_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    path = write(tmp_path, *build())
+    header = path.with_suffix(".json")
+    header.write_text(json.dumps({**json.loads(header.read_bytes()), **change}))
+    with pytest.raises(IntegrityError, match="a value is of another kind"):
+        open_token_shard(path, "t" * 64)
+
+
 def test_other_version_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, *build())
     header = path.with_suffix(".json")
