@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from curation import storage
+from curation.errors import UsageError
 from curation.recipe_train import TrainSettings
 from curation.shards import ManifestFile, canonical_json
 from trainer.flops import OPERATIONS_PER_WEIGHT, PETAFLOP_DAY
@@ -18,13 +19,15 @@ from trainer.identity import Identity
 from trainer.ladder_page import ladder_page
 from trainer.plan import plan_training
 from trainer.power_law import GPT3_LAW, PowerLaw, fit_power_law
-from trainer.preparation import token_names
+from trainer.preparation import check_training, token_names
+from trainer.processes import Processes
 
 LADDER_FOLDER = "ladder"
 SIZES = ("femto", "pico", "nano", "micro")
 TOKENS_PER_PARAMETER = 20.0  # of the blocks' matrices; Chinchilla (arXiv 2203.15556), table 3
 CONTEXT_LENGTH = 128  # the same on every rung, since a longer one lowers the loss; ours
 VALIDATION_TOKENS = 65_536  # likewise; ours
+FEWEST_SIZES = 2  # that a line goes through
 WARMUP_SHARE = 50  # one part in 50 of a rung's tokens; ours
 
 
@@ -73,14 +76,18 @@ def climb(
     """Train all sizes, fit the law, and write both down.
 
     Raises:
-        UsageError: there is no such preset.
-        InputError: there are no tokens, or fewer than two sizes.
+        UsageError: there is no such preset, fewer than two sizes, or one that does not fit the machine.
+        InputError, IntegrityError: there are no tokens, or they are damaged.
         InterruptedRun: ``stop`` asked for it; a checkpoint was saved.
     """
     from trainer.loop import train
 
+    planned = [rung_settings(settings, preset, tokens_per_parameter) for preset in sizes]
+    if len({each.tokens for each in planned}) < FEWEST_SIZES:
+        raise UsageError("a power law is fitted to at least two sizes; name more with --sizes")
+    check_training(max(planned, key=lambda each: each.tokens), run, tokens, Processes())  # the largest takes the most memory
     rungs = []
-    for each in [rung_settings(settings, preset, tokens_per_parameter) for preset in sizes]:
+    for each in planned:
         progress({"message": f"{each.preset}: {each.tokens:,} tokens"})
         summary = train(
             each,

@@ -11,9 +11,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from curation.errors import InterruptedRun, UsageError
+from curation.errors import IntegrityError, InterruptedRun, UsageError
 from curation.recipe_train import TrainSettings
 from curation.shards import ManifestFile
+from curation.storage import hash_file
 from tests.trainer.small_training import never, silent, stop_after
 from trainer.identity import Identity
 from trainer.ladder import Rung, climb, rung_settings
@@ -26,13 +27,24 @@ SETTINGS = TrainSettings(context_length=16, validation_tokens=96, device="cpu", 
 Progress = Callable[[Mapping[str, Any]], None]
 
 
-def ladder(run: Path, stop: Callable[[], int | None] = never, progress: Progress = silent) -> tuple[list[Rung], PowerLaw]:
-    tokens = [ManifestFile(f"tokens/{path.relative_to(run / 'tokens')}", 0, 0, "") for path in sorted((run / "tokens").glob("*/*.tokens"))]
+def listed(tokens_folder: Path) -> list[ManifestFile]:
+    """What tokenize's manifests say of the files in the folder."""
+    stored = [(path.relative_to(tokens_folder.parent).as_posix(), hash_file(str(path))) for path in sorted(tokens_folder.glob("*/*"))]
+    return [ManifestFile(name, 0, content.bytes, content.sha256) for name, content in stored]
+
+
+def ladder(
+    run: Path,
+    stop: Callable[[], int | None] = never,
+    progress: Progress = silent,
+    sizes: tuple[str, ...] = ("femto", "pico"),
+    tokens: list[ManifestFile] | None = None,
+) -> tuple[list[Rung], PowerLaw]:
 
     def identity(settings: TrainSettings) -> Identity:
         return Identity(1, settings.model_dump(mode="json"), 0, {}, {})
 
-    return climb(SETTINGS, str(run), ["femto", "pico"], 0.2, tokens, identity, 0, stop, progress)
+    return climb(SETTINGS, str(run), sizes, 0.2, tokens or listed(run / "tokens"), identity, 0, stop, progress)
 
 
 def test_each_size_has_its_own_schedules() -> None:
@@ -72,3 +84,22 @@ def test_stopped_on_a_rung_goes_on_there(tokens_folder: Path) -> None:
     again, same_law = ladder(run, progress=rows.append)
     assert [row["step"] for row in rows if "loss" in row] == list(range(5, 21))
     assert (again, same_law) == (straight, law)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"), [(("femto",), "two sizes"), (("pico", "pico"), "two sizes"), (("femto", "gpt3-175b"), "fsdp")]
+)
+def test_what_cannot_end_well_does_not_begin(tokens_folder: Path, sizes: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        ladder(tokens_folder.parent, sizes=sizes)
+    assert not (tokens_folder.parent / "ladder").exists()
+
+
+def test_damaged_tokens_are_no_rung(tokens_folder: Path) -> None:
+    tokens = listed(tokens_folder)
+    shard = tokens_folder / "web/train-00000.tokens"
+    content = bytearray(shard.read_bytes())
+    content[40] ^= 1  # in the ids
+    shard.write_bytes(content)
+    with pytest.raises(IntegrityError, match=r"web/train-00000.tokens is damaged"):
+        ladder(tokens_folder.parent, tokens=tokens)
