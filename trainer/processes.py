@@ -13,12 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from curation.errors import PipelineError
+from curation.errors import PipelineError, UsageError
 
 if TYPE_CHECKING:
     import torch
 
 T = TypeVar("T")
+
+VARIABLES = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}  # of torchrun, and what they are for one process
+MEETING_POINT = ("MASTER_ADDR", "MASTER_PORT")
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,19 @@ class Processes:
 
 
 def processes_of_environment() -> Processes:
-    """This process as torchrun's variables describe it; alone without them."""
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count == 1:
-        return Processes()
-    return Processes(int(os.environ["RANK"]), count, int(os.environ.get("LOCAL_RANK", "0")))
+    """This process as torchrun's variables describe it; alone without them.
+
+    Raises:
+        UsageError: they describe none, as where somebody has set a part of them.
+    """
+    try:
+        rank, count, local_rank = (int(os.environ.get(name, alone)) for name, alone in VARIABLES.items())
+    except ValueError:
+        rank = count = local_rank = -1
+    if not 0 <= rank < count or local_rank < 0 or (count > 1 and not os.environ.keys() >= {*VARIABLES, *MEETING_POINT}):
+        names = ", ".join((*VARIABLES, *MEETING_POINT))
+        raise UsageError(f"the variables {names} describe no process of torchrun's; start with torchrun, or unset them for one process")
+    return Processes(rank, count, local_rank)
 
 
 @contextlib.contextmanager

@@ -14,9 +14,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from curation.errors import InterruptedRun
+from curation.errors import InterruptedRun, UsageError
 from tests.trainer.small_training import SETTINGS, run, stop_after, write_tokens
 from trainer.metrics import read_metrics
+from trainer.processes import Processes, processes_of_environment
 
 RAMP = {"ramp_start_tokens": 16, "ramp_tokens": 16 * 40}  # the first steps have one sequence: nothing is left for the second process
 CASES: list[dict[str, Any]] = [
@@ -105,3 +106,42 @@ def distance(tensors: dict[str, torch.Tensor], others: dict[str, torch.Tensor]) 
 
 def test_sample_is_written_by_the_first_process(trained: Path) -> None:
     assert (trained / "fsdp/sample.txt").read_text().startswith("The")
+
+
+TORCHRUN = {"RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
+
+
+@pytest.fixture
+def no_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in TORCHRUN:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("no_torchrun")
+@pytest.mark.parametrize(
+    ("variables", "expected"), [({}, Processes()), ({"WORLD_SIZE": "1", "RANK": "0"}, Processes()), (TORCHRUN, Processes(1, 4, 1))]
+)
+def test_who_a_process_is(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: Processes) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert processes_of_environment() == expected
+
+
+@pytest.mark.usefixtures("no_torchrun")
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"RANK": "1"},  # alone, it trained beside the lock of the run, and said nothing
+        {"RANK": "first"},
+        {"WORLD_SIZE": "2"},
+        {"WORLD_SIZE": "0"},
+        {**TORCHRUN, "RANK": "4"},
+        {**TORCHRUN, "LOCAL_RANK": "-1"},
+        {name: value for name, value in TORCHRUN.items() if name != "MASTER_ADDR"},
+    ],
+)
+def test_variables_set_by_hand_are_a_usage_error(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=r"RANK, WORLD_SIZE, .* start with torchrun, or unset them"):
+        processes_of_environment()
