@@ -7,6 +7,7 @@ function of the seed and the count of samples.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -140,7 +141,9 @@ def _remove_old(folder: Path, state: TrainingState, keep: int) -> None:
     saved = [path for path in _checkpoints(folder) if _fingerprint_in(path) == state.fingerprint]
     usable = [path for path in saved if _tokens_in(path) <= state.tokens]
     for path in set(saved) - set(usable[-keep:]):
-        shutil.rmtree(path, ignore_errors=True)
+        # Under a name of leftovers, since half a checkpoint no longer tells whose it is.
+        with contextlib.suppress(OSError):
+            shutil.rmtree(path.rename(folder / f".{path.name}{TEMPORARY_MARK}{uuid.uuid4().hex}"))
 
 
 def _checkpoints(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
 import signal
@@ -136,25 +137,44 @@ def test_interrupted_save_leaves_nothing_that_counts(tmp_path: Path) -> None:
     assert names(tmp_path) == ["checkpoint-000000000030"]
 
 
+def test_killed_while_removing_an_old_one_leaves_nothing_for_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(path: Path, **_: object) -> None:
+        if "000000000010" in path.name:
+            (path / "state.json").unlink()
+            raise KeyboardInterrupt
+
+    save(tmp_path, 10, keep=1)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("shutil.rmtree", killed)
+        save(tmp_path, 20, keep=1)
+    assert newest_checkpoint(tmp_path, "f", pytest.fail) is not None  # what is half removed is no checkpoint, and not spoken of
+    save(tmp_path, 30, keep=1)
+    assert names(tmp_path) == ["checkpoint-000000000030"]
+
+
 def test_unwritable_place_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(PipelineError, match=r"cannot write .*run again"):
         save(tmp_path / "file", 10)
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_files() -> Iterator[None]:
-    """No file may grow beyond 100 bytes: writing fails as on a full disk."""
+    """No file may grow beyond 100 bytes inside: writing fails as on a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
-@pytest.mark.usefixtures("small_files")
 def test_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match=r"cannot write .*checkpoint-000000000010: .*File too large.*; free space and run again"):
+    with (
+        small_files(),
+        pytest.raises(PipelineError, match=r"cannot write .*checkpoint-000000000010: .*File too large.*; free space and run again"),
+    ):
         save(tmp_path, 10)
     assert names(tmp_path) == []
