@@ -7,6 +7,7 @@ import sys
 
 TOKENS = 100
 SAMPLES = 1
+SHOWN_TOKENS = 50  # by the command that ``export`` proposes
 SEPARATOR = "---"  # between samples
 
 
@@ -56,6 +57,9 @@ def add_export_arguments(command: argparse.ArgumentParser) -> None:
 
 def export(options: argparse.Namespace) -> int:
     """Write the model as Hugging Face's transformers reads it."""
+    import json
+    import shlex
+
     from curation.errors import EXIT_DONE
     from trainer.export import export_model
     from trainer.trained import open_trained
@@ -64,7 +68,9 @@ def export(options: argparse.Namespace) -> int:
     form = export_model(trained, options.output)
     print(f"export: {form} of {trained.model.config.parameters:,} parameters from {trained.checkpoint.path}")
     print(f"output: {options.output}")
-    print(f'next: python -c \'import transformers; print(transformers.pipeline("text-generation", "{options.output}")("The"))\'')
+    length = min(SHOWN_TOKENS, trained.model.config.context_length // 2)  # by default it would write beyond a short context, and fail
+    pipeline = f'transformers.pipeline("text-generation", {json.dumps(options.output)})("The", max_new_tokens={length})'
+    print(f"next: python -c {shlex.quote(f'import transformers; print({pipeline})')}")
     return EXIT_DONE
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,10 @@ def test_the_commands(tokens_folder: Path, tmp_path: Path, capsys: pytest.Captur
 
     assert main(["export", "--run", str(tmp_path), "--output", str(tmp_path / "exported")]) == 0
     output = capsys.readouterr().out
+    *_, command = shlex.split(output.splitlines()[-1])
+    assert f'"{tmp_path / "exported"}")("The", max_new_tokens=8)' in command  # half of the context
+    exec(command)  # writes to stdout
+    assert "The" in capsys.readouterr().out
     assert f"GPT2LMHeadModel of {ours.model.config.parameters:,} parameters from {second}" in output
     assert main(["export", "--run", str(tmp_path), "--output", str(tmp_path / "exported")]) == 2
     assert "exists; name a folder that does not" in capsys.readouterr().err
