@@ -10,7 +10,7 @@ import torch
 
 from curation.recipe_train import TrainSettings
 from trainer.flops import OPERATIONS_PER_WEIGHT, PETAFLOP_DAY, peak_operations, training_operations, utilisation
-from trainer.memory import MemoryNeed, available_bytes, gigabytes
+from trainer.memory import MemoryNeed, available_bytes, readable_size
 from trainer.mixture import Mixture
 from trainer.model import GPT, build_model
 from trainer.model_config import ModelConfig
@@ -81,8 +81,8 @@ class Forecast:
         exact = training_operations(config) * schedule.tokens
         yield f"{paper:.3g} operations, {paper / PETAFLOP_DAY:.3g} PF-days as GPT-3's table D.1 counts; {exact:.3g} with attention and head"
         yield (
-            f"memory about {gigabytes(self.need.total)}: {gigabytes(self.need.state)} for weights, gradients and moments, "
-            f"{gigabytes(self.need.activations)} for activations; {gigabytes(self.available)} are free on {self.plan.device}"
+            f"memory about {readable_size(self.need.total)}: {readable_size(self.need.state)} for weights, gradients and moments, "
+            f"{readable_size(self.need.activations)} for activations; {readable_size(self.available)} are free on {self.plan.device}"
         )
         speed = f"{_rate(self.tokens_per_second)} tokens/s {'measured here' if self.measured else 'by the recipe'}"
         devices = f" on {self.processes.count} devices" if self.processes.count > 1 else ""
@@ -180,7 +180,7 @@ def duration(seconds: float) -> str:
     for unit, length in (("years", 31_557_600), ("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:,.1f} {unit}"
-    return f"{seconds:.0f} seconds"
+    return "1 second" if round(seconds) == 1 else f"{seconds:.0f} seconds"
 
 
 def _rate(value: float) -> str:

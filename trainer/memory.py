@@ -86,8 +86,8 @@ def check_fits(need: MemoryNeed, available: int) -> None:
     if need.total > available:
         advice = next(_remedies(need, available), "no preset is small enough for this device")
         raise UsageError(
-            f"the model needs about {gigabytes(need.total)} ({gigabytes(need.state)} for weights, gradients and moments, "
-            f"{gigabytes(need.activations)} for activations), and the device has {gigabytes(available)} free; {advice}"
+            f"the model needs about {readable_size(need.total)} ({readable_size(need.state)} for weights, gradients and moments, "
+            f"{readable_size(need.activations)} for activations), and the device has {readable_size(available)} free; {advice}"
         )
 
 
@@ -114,8 +114,10 @@ def _fits(need: MemoryNeed, name: str, layers: int, width: int, heads: int, avai
     return smaller.config.parameters < need.config.parameters and smaller.total <= available
 
 
-def gigabytes(size: int) -> str:
-    """A size for people, in units of 10^9 bytes."""
+def readable_size(size: int) -> str:
+    """A size for people, in units of 10^9 bytes, or of 10^6 where it is small."""
+    if size < 1e8:
+        return f"{size / 1e6:,.1f} MB"
     return f"{size / 1e9:,.2f} GB" if size < 1e11 else f"{size / 1e9:,.0f} GB"
 
 

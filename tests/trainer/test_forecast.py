@@ -69,7 +69,8 @@ def test_speed_is_measured_for_small_and_large_models() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(59, "59 seconds"), (150, "2.5 minutes"), (9000, "2.5 hours"), (216_000, "2.5 days"), (10**8, "3.2 years")]
+    ("seconds", "text"),
+    [(0.9, "1 second"), (59, "59 seconds"), (150, "2.5 minutes"), (9000, "2.5 hours"), (216_000, "2.5 days"), (10**8, "3.2 years")],
 )
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text

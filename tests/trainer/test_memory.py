@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from curation.errors import PipelineError, UsageError
-from trainer.memory import MemoryNeed, available_bytes, check_fits, exhaustion_told
+from trainer.memory import MemoryNeed, available_bytes, check_fits, exhaustion_told, readable_size
 from trainer.model_config import ModelConfig
 
 CONFIG = ModelConfig(1000, 64, 2, 32, 2, attention="dense")
@@ -129,3 +129,10 @@ def test_two_gigabytes_are_enough_for_tiny() -> None:
     """The whole process with the vocabulary of GPT-2, torch included, at the default micro-batch."""
     _, _, peak = measured({"preset": "tiny"}, 50_257)
     assert peak < 2 * 10**9
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(2_191_360, "2.2 MB"), (10**8, "0.10 GB"), (22_770_000_000, "22.77 GB"), (4_176_000_000_000, "4,176 GB")]
+)
+def test_sizes_for_people(size: int, text: str) -> None:
+    assert readable_size(size) == text
