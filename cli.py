@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from curation.errors import EXIT_DONE, EXIT_FAILED, InputError, PipelineError, UsageError
+from curation.errors import EXIT_DONE, EXIT_FAILED, PipelineError, UsageError
 from curation.options import positive
 from curation.signals import StopSignals
 
@@ -42,12 +42,12 @@ COMMANDS = {
     "train": "train a GPT on the tokens",
     "report": "one HTML page about the run",
     "run": "all stages of a recipe",
-    "explain": "tell the life of one document, by URL or id",
-    "verify": "check every committed output against its manifest",
 }
 # Tools stand beside the stages: they make what a stage needs, or look at what it made. Each lies in the module
 # ``PACKAGE.commands`` as the functions ``add_WORD_arguments(parser)`` and ``WORD(options) -> exit code``, WORD the last of its name.
 TOOLS = {
+    "explain": "tell the life of one document, by URL or id",
+    "verify": "check every committed output against its manifest",
     "links": "Reddit submission dumps to the links that readers shared",
     "lookup": "links to their places in Common Crawl's files, by its index",
     "fetch": "fetch linked pages from their servers into WARC files",
@@ -64,6 +64,8 @@ TOOLS = {
 }
 # Packages by the first word, where they have another name.
 TOOL_PACKAGES = {
+    "explain": "curation",
+    "verify": "curation",
     "filter": "quality_filter",
     "links": "curation.links",
     "lookup": "curation.links",
@@ -90,9 +92,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.command in TOOLS:
                 module, word = _tool_module(options.command)
                 return int(getattr(module, word)(options))
-            if options.command in ("explain", "verify"):
-                return explain(options) if options.command == "explain" else verify(options)
-            return list_snapshots(options) if getattr(options, "list_snapshots", False) else execute(options, signals)
+            if getattr(options, "list_snapshots", False):
+                from curation.commands import list_snapshots
+
+                return list_snapshots(options)
+            return execute(options, signals)
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -126,8 +130,6 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-        if name == "explain":
-            command.add_argument("document", metavar="URL_OR_ID", help="address or id of the document")
         if name == "run":
             command.add_argument("recipe", metavar="RECIPE.yaml", help="the recipe to run")
         if name in ("crawl", "run"):
@@ -140,8 +142,7 @@ def build_parser() -> argparse.ArgumentParser:
             command.add_argument("--list-snapshots", action="store_true", help="print Common Crawl's snapshots, newest first, and end")
         else:
             command.add_argument("--run", metavar="RUN", required=True, help="folder of the run, or an fsspec URL")
-        if name not in ("explain", "verify"):
-            _add_stage_options(command, name)
+        _add_stage_options(command, name)
     for name, summary in TOOLS.items():
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         module, word = _tool_module(name)
@@ -225,6 +226,7 @@ def execute(options: argparse.Namespace, signals: StopSignals) -> int:
 
 
 def _run_stages(options: argparse.Namespace, recipe: Recipe, stages: Sequence[str], context: RunContext, signals: StopSignals) -> int:
+    from curation.outcome import outcome_line
     from curation.summary import append_metrics, write_summary
 
     results: list[StageResult] = []
@@ -235,7 +237,7 @@ def _run_stages(options: argparse.Namespace, recipe: Recipe, stages: Sequence[st
             for result in _run_one(stage, options, recipe, context, signals, details):
                 results.append(result)
                 append_metrics(options.run, result)
-                print(_outcome(result), flush=True)
+                print(outcome_line(result), flush=True)
                 for failure in result.failures:
                     print(f"error: {result.stage}: {failure['error']}", file=sys.stderr)
         if any(result.failures for result in results):
@@ -423,26 +425,13 @@ def _dry_run(options: argparse.Namespace, recipe: Recipe, stages: Sequence[str])
     return EXIT_DONE
 
 
-def _outcome(result: StageResult) -> str:
-    """One line: what came in, what became of it."""
-    counts = result.counts
-    reused = f", {result.reused} of {result.parts} parts reused" if result.reused else ""
-    if result.message:
-        return f"{result.stage}: {result.message}; {result.seconds:.1f} s{reused}"
-    parts = [f"{counts.entered:,} in", f"{counts.kept:,} kept"]
-    if counts.changed:
-        parts.append(f"{counts.changed:,} changed")
-    for action, reasons in (("removed", counts.removed), ("quarantined", counts.quarantined)):
-        parts += [f"{count:,} {action} ({reason})" for reason, count in sorted(reasons.items())]
-    return f"{result.stage}: {', '.join(parts)}; {result.seconds:.1f} s{reused}"
-
-
 def _print_end(options: argparse.Namespace, stages: Sequence[str], results: list[StageResult]) -> None:
     from curation import storage
+    from curation.outcome import funnel_lines
 
     run, last = options.run, stages[-1]
     if len(stages) > 1:
-        print("\n" + "\n".join(_funnel(results)))
+        print("\n" + "\n".join(funnel_lines(results)))
     if len(stages) > 1 and "train" in stages:
         print(f"\nsample: {storage.join(run, 'model', 'sample.txt')}")
     if last == "report":
@@ -450,58 +439,6 @@ def _print_end(options: argparse.Namespace, stages: Sequence[str], results: list
         return
     print(f"output: {storage.join(run, {'train': 'model', 'tokenize': 'tokens'}.get(last, last))}")
     print(f"next: python cli.py {STAGES[STAGES.index(last) + 1]} --run {run}")
-
-
-def _funnel(results: list[StageResult]) -> list[str]:
-    """Documents in and out of every stage, as a table."""
-    rows = [["stage", "in", "kept", "changed", "removed", "quarantined", "characters out"]]
-    for result in results:
-        counts = result.counts
-        numbers = [counts.entered, counts.kept, counts.changed, counts.removed.total(), counts.quarantined.total()]
-        if counts.entered:
-            rows.append([result.stage, *(f"{number:,}" for number in (*numbers, counts.characters_out))])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
-
-
-# --- looking at what there is, and at a run -------------------------------------------------------------------------------
-
-
-def list_snapshots(options: argparse.Namespace) -> int:
-    """Print Common Crawl's snapshots as a table, newest first."""
-    from curation.recipe_file import load_recipe
-    from curation.sources import commoncrawl
-    from curation.sources.web import Client
-
-    snapshots = commoncrawl.list_snapshots(Client(load_recipe(options.recipe, options.set).crawl.remote))
-    widths = [max((len(getattr(snapshot, column)) for snapshot in snapshots), default=0) for column in ("id", "name")]
-    for snapshot in snapshots:
-        print(f"{snapshot.id:{widths[0]}}  {snapshot.name:{widths[1]}}  {snapshot.first_day}  {snapshot.last_day}".rstrip())
-    return EXIT_DONE
-
-
-def explain(options: argparse.Namespace) -> int:
-    """Print a document's whole life."""
-    from curation.explain import explain_document
-
-    lines = explain_document(options.run, options.document)
-    if not lines:
-        raise InputError(f"{options.document} is not in {options.run}: no document and no ledger row has this URL or id")
-    print("\n".join(lines))
-    return EXIT_DONE
-
-
-def verify(options: argparse.Namespace) -> int:
-    """Check all committed outputs; exit code 1 if anything is damaged or missing."""
-    from curation.verify import verify_run
-
-    checked, problems = verify_run(options.run)
-    for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
-    if problems:
-        return EXIT_FAILED
-    print(f"verified: {checked} files of {options.run} are as their manifests say")
-    return EXIT_DONE
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def test_help_loads_nothing_heavy(command: list[str]) -> None:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([]) == 0
     shown = capsys.readouterr().out
-    assert all(re.search(rf"^ +{command}\b", shown, re.MULTILINE) for command in cli.COMMANDS)
+    assert all(re.search(rf"^ +{command}\b", shown, re.MULTILINE) for command in (*cli.COMMANDS, *cli.TOOLS))
 
 
 @pytest.mark.parametrize(
