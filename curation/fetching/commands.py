@@ -39,5 +39,6 @@ def fetch(options: argparse.Namespace) -> int:
     summary = fetch_links(settings, options.links, options.output, Progress(options.quiet), options.limit)
     print(summary_line(summary, time.monotonic() - started))
     print(f"output: {options.output}")
-    print(f"next: python cli.py crawl {options.output} --run RUN")
+    if summary["files"]:
+        print(f"next: python cli.py crawl {options.output} --run RUN")
     return EXIT_DONE

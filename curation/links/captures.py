@@ -68,8 +68,8 @@ def match_captures(links: pl.DataFrame, captures: pl.DataFrame) -> pl.DataFrame:
 def is_page() -> pl.Expr:
     """Whether a capture is one that ``crawl`` makes a document of; its place must be known."""
     mime = pl.coalesce(pl.col("detected_mime"), pl.col("mime"))
-    has_place = pl.all_horizontal(pl.col("file", "offset", "length").is_not_null())
-    return (pl.col("status") == PAGE_STATUS).fill_null(False) & mime.is_in(PAGE_TYPES).fill_null(True) & has_place
+    has_place = pl.col("file").is_not_null() & (pl.col("offset") >= 0) & (pl.col("length") > 0)
+    return ((pl.col("status") == PAGE_STATUS) & mime.is_in(PAGE_TYPES).fill_null(True) & has_place).fill_null(False)
 
 
 def choose_captures(matched: pl.DataFrame, settings: LookupSettings) -> pl.DataFrame:

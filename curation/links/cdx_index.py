@@ -7,6 +7,7 @@ cdx-00000.gz       com,example)/ 20240518010203 {"url": "http://example.com/", .
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,8 @@ from curation.sources.web import Client, NotThere
 
 CLUSTER = "cluster.idx"
 FLUSH_ROWS = 50_000
+MAX_BLOCK_BYTES = 256 << 20  # our choice, packed and unpacked; a block of 3,000 lines has some 1 MB
+MAX_OFFSET = 1 << 62
 JSON_NAMES = {
     "capture_url": "url",
     "status": "status",
@@ -96,9 +99,12 @@ class ZipnumIndex:
         for number, line in enumerate(self._cluster_lines(), 1):
             fields = line.split("\t")
             try:
-                yield _Block(fields[0].partition(" ")[0], fields[1], int(fields[2]), int(fields[3]))
+                block = _Block(fields[0].partition(" ")[0], fields[1], int(fields[2]), int(fields[3]))
+                if not (0 <= block.offset <= MAX_OFFSET and 0 < block.length <= MAX_BLOCK_BYTES):
+                    raise ValueError
             except (IndexError, ValueError) as error:
                 raise InputError(f"{self.cluster}, line {number}: {line:.80} is no line of a cluster.idx; check the path") from error
+            yield block
 
     def _cluster_lines(self) -> Iterator[str]:
         if not storage.is_remote(self.cluster):
@@ -110,7 +116,11 @@ class ZipnumIndex:
 
 def _lines_of_block(content: bytes, path: str, block: _Block) -> list[str]:
     try:
-        return gzip.decompress(content).decode("utf-8", "replace").splitlines()
+        with gzip.open(io.BytesIO(content)) as stream:
+            lines = stream.read(MAX_BLOCK_BYTES + 1)
+        if len(lines) > MAX_BLOCK_BYTES:
+            raise OSError(f"more than {MAX_BLOCK_BYTES:,} bytes of lines")
+        return lines.decode("utf-8", "replace").splitlines()
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}, block at {block.offset}: {error}; cluster.idx and {block.file} are not of one index") from error
 
@@ -167,6 +177,8 @@ def _row(surt: str, rest: str, where: str) -> dict[str, Any]:
         time = datetime.strptime(timestamp, "%Y%m%d%H%M%S").strftime("%Y-%m-%dT%H:%M:%SZ")
         row = {name: found.get(given) for name, given in JSON_NAMES.items()}
         numbers = {name: int(row[name]) for name in ("offset", "length")}
+        if not all(0 <= number <= MAX_OFFSET for number in numbers.values()):
+            raise ValueError
         status = int(row["status"]) if str(row["status"]).isdecimal() else None
     except (ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{where}: {rest:.80} is no line of a CDX index; check the path") from error

@@ -19,5 +19,5 @@ def read_range(client: Client, location: str, offset: int, length: int) -> bytes
             stream.seek(offset)
             content = stream.read(length)
     if len(content) != length:
-        raise InputError(f"{location} ends after {offset + len(content):,} bytes, where bytes {offset:,} to {offset + length:,} are wanted")
+        raise InputError(f"{location} is too short: of bytes {offset:,} to {offset + length:,}, which are wanted, it has {len(content):,}")
     return content

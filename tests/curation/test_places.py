@@ -44,7 +44,10 @@ def test_fetched_bytes_know_their_offsets(tmp_path: Path) -> None:
     assert [archive[places.true_offset(offset)] for offset in range(len(some))] == list(some)
 
 
-@pytest.mark.parametrize(("pair", "message"), [((1, 3), "no compressed record at byte 1"), ((0, 50), "ends after 6 bytes")])
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [((1, 3), "no compressed record at byte 1"), ((0, 50), "is too short: of bytes 0 to 50, which are wanted, it has 6")],
+)
 def test_places_of_another_file(tmp_path: Path, pair: tuple[int, int], message: str) -> None:
     (tmp_path / "archive").write_bytes(b"\x1f\x8babcd")
     with pytest.raises(InputError, match=message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from urllib.parse import quote
 import polars as pl
 import pytest
 
-from curation.links import columnar_index, lookup
+from curation.links import cdx_index, columnar_index, lookup
 from tests.curation.archive_server import ArchiveServer, Mood, archive_server
 from tests.curation.links.snapshot import CDX, SNAPSHOT, TABLE, Capture, cdx_line, make_snapshot, warc_name, write_cdx, write_columnar
 from tests.curation.runs import pages_of, run_here, table
@@ -219,6 +220,11 @@ def test_a_dry_run_tells_how_much_would_be_fetched(mirror: Path, links: Path, tm
         ("index.parquet", b"hello", "give Parquet files of Common Crawl's index"),
         ("cluster.idx", b"hello\n", "line 1: hello is no line of a cluster.idx"),
         ("cluster.idx", b"com,a)/ 2024\tcdx-00000.gz\t0\t5\t1\n", "cdx-00000.gz"),
+        ("cluster.idx", b"com,a)/ 2024\tcdx-00000.gz\t9\t5\t1\n", "too short: of bytes 9 to 14, which are wanted, it has 0"),
+        *(
+            ("cluster.idx", f"com,a)/ 2024\tcdx-00000.gz\t{place}\t1\n".encode(), "is no line of a cluster.idx")
+            for place in ("-5\t5", "0\t-1", "0\t0", f"{10**30}\t5", f"0\t{10**14}")
+        ),
     ],
 )
 def test_wrong_indexes(tmp_path: Path, links: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes, message: str) -> None:
@@ -231,9 +237,9 @@ def test_wrong_indexes(tmp_path: Path, links: Path, capsys: pytest.CaptureFixtur
 def test_an_odd_index_has_no_page_and_is_named(mirror: Path, links: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of a capture without an address nobody knows whose it is; one without a place cannot be fetched."""
     whole = pl.read_parquet(f"{mirror / TABLE}/*.parquet")
-    index, odd = tmp_path / "index.parquet", {"url": 0, "warc_record_offset": 5, "warc_record_length": 5, "fetch_status": 5}
-    for column, no_page in odd.items():
-        whole.with_columns(pl.lit(None, whole.schema[column]).alias(column)).write_parquet(index)
+    index, odd = tmp_path / "index.parquet", [("url", None, 0), ("warc_record_offset", None, 5), ("warc_record_offset", -1, 5)]
+    for column, value, no_page in [*odd, ("warc_record_length", None, 5), ("warc_record_length", 0, 5), ("fetch_status", None, 5)]:
+        whole.with_columns(pl.lit(value, whole.schema[column]).alias(column)).write_parquet(index)
         assert look_up(links, "--index", index) == []
         summary = json.loads(links.with_name("places.parquet.summary.json").read_text())
         assert summary["links"] == {"total": 6, "found": 0, "no_page": no_page, "no_capture": 6 - no_page}
@@ -255,6 +261,25 @@ def test_wrong_tables_of_links(mirror: Path, links: Path, capsys: pytest.Capture
     pl.read_parquet(links).drop("key").with_columns(pl.col("karma").cast(pl.Int32)).write_parquet(links)
     look_up(links, "--index", mirror / TABLE, expected=1)
     assert "it has no column key (String), karma (Int64)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        *(({name: value}, "is no line of a CDX index") for name in ("offset", "length") for value in ("x", "-1", "9" * 30, None)),
+        ({"url": "x" * 300_000}, "more than 200,000 bytes of lines"),
+    ],
+)
+def test_wrong_lines_of_a_block(
+    tmp_path: Path, links: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, fields: dict[str, str], message: str
+) -> None:
+    monkeypatch.setattr(cdx_index, "MAX_BLOCK_BYTES", 200_000)
+    line = {"url": f"http://{TIED}", "status": "200", "mime": "text/html", "filename": "f.warc.gz", "offset": "5", "length": "9", **fields}
+    block = gzip.compress(f"example,site0)/1 20240518010203 {json.dumps(line)}\n".encode())
+    (tmp_path / "cdx-00000.gz").write_bytes(block)
+    (tmp_path / "cluster.idx").write_text(f"example,site0)/1 20240518010203\tcdx-00000.gz\t0\t{len(block)}\t1\n")
+    look_up(links, "--index", tmp_path / "cluster.idx", expected=1)
+    assert message in capsys.readouterr().err
 
 
 def test_no_index_is_a_usage_error(links: Path) -> None:
