@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote
@@ -79,20 +80,51 @@ class _MetaTags(HTMLParser):
             self.found.append((values["name"].strip().lower(), values.get("content", "")))
 
 
+@dataclass(frozen=True)
+class _TdmRule:
+    """One rule; its pattern is that of robots.txt, cut at its stars. ``length``: of the pattern."""
+
+    parts: tuple[str, ...]
+    to_end: bool
+    length: int
+    reserved: bool
+
+    def matches(self, path: str) -> bool:
+        """Whether the path begins as the pattern does and holds its parts in order.
+
+        No regular expressions: compiling and matching those of a hostile file held all other hosts up for seconds.
+        """
+        first, *others = self.parts
+        if not path.startswith(first):
+            return False
+        place = len(first)
+        if not others:
+            return not self.to_end or place == len(path)
+        *between, last = others
+        for part in between:
+            found = path.find(part, place)
+            if found < 0:
+                return False
+            place = found + len(part)
+        return len(path) - len(last) >= place and path.endswith(last) if self.to_end else path.find(last, place) >= 0
+
+
 class TdmRules:
     """What a site's tdmrep.json reserves. Its readers differ on whether the first or the longest match counts: each does."""
 
     def __init__(self, content: bytes) -> None:
-        self._rules = [(pattern, length, reserved) for pattern, length, reserved in _tdm_rules(content)]
+        self._rules = list(_tdm_rules(content))
 
     def reserves(self, path: str) -> bool:
         """Whether text and data mining is reserved for a path, its query included."""
-        matches = [(length, reserved) for pattern, length, reserved in self._rules if pattern.match(unquote(path))]
-        return bool(matches) and (matches[0][1] or any(reserved for length, reserved in matches if length == max(matches)[0]))
+        plain = unquote(path)
+        matches = [rule for rule in self._rules if rule.matches(plain)]
+        longest = max((rule.length for rule in matches), default=0)
+        return bool(matches) and (matches[0].reserved or any(rule.reserved for rule in matches if rule.length == longest))
 
 
-def _tdm_rules(content: bytes) -> Iterable[tuple[re.Pattern[str], int, bool]]:
-    """Pattern, its length, and whether it reserves, of every rule that can be read; patterns are those of robots.txt."""
+def _tdm_rules(content: bytes) -> Iterable[_TdmRule]:
+    """Every rule that can be read."""
     try:
         rules: Any = json.loads(content[:MAX_TDM_FILE_BYTES])
     except (ValueError, RecursionError):
@@ -100,10 +132,5 @@ def _tdm_rules(content: bytes) -> Iterable[tuple[re.Pattern[str], int, bool]]:
     for rule in (rules if isinstance(rules, list) else [rules])[:MAX_TDM_RULES]:
         location = rule.get("location") if isinstance(rule, dict) else None
         if isinstance(location, str):
-            parts = [re.escape(unquote(part)) for part in re.split(r"\*+", location.removesuffix("$"))]
-            # Each part but the last takes its first match, which makes a pattern of many stars harmless.
-            pattern = "".join(f"(?>.*?{part})" if index else part for index, part in enumerate(parts))
-            end = r"\Z" if location.endswith("$") else ""
-            if end and len(parts) > 1:
-                pattern = pattern[: pattern.rindex("(?>")] + f".*{parts[-1]}"
-            yield re.compile(pattern + end, re.DOTALL), len(location), bool(_RESERVED.fullmatch(str(rule.get("tdm-reservation", ""))))
+            parts = tuple(unquote(part) for part in re.split(r"\*+", location.removesuffix("$")))
+            yield _TdmRule(parts, location.endswith("$"), len(location), bool(_RESERVED.fullmatch(str(rule.get("tdm-reservation", "")))))
