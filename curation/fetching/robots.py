@@ -45,7 +45,7 @@ def _for_one(content: bytes, robot: str, ours: str) -> str:
     text = content.decode("utf-8-sig", "replace")
     lines = []
     for line in _LINES.split(text):
-        match = _RULE.match(" ".join(line.partition("#")[0].split(" ")).strip())
+        match = _RULE.match(line.partition("#")[0].strip())
         if match is None:
             continue
         if not match["agent"]:
