@@ -10,7 +10,8 @@ import functools
 import io
 import json
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import IO
 
 import numpy as np
@@ -24,17 +25,11 @@ FILTER_KEYS_PER_WORD = 4  # most, and half of it at least: 1 of 126 to 576 forei
 
 
 @dataclass(frozen=True)
-class NgramTable:
-    """All n-grams of one length and the items that they occur in.
-
-    ``keys``: uint64 [n-grams], ascending, unique. ``offsets``: int64 [n-grams + 1]; the items of
-    n-gram k are ``items[offsets[k]:offsets[k + 1]]``, int32 numbers in the index, ascending.
-    """
+class KeyTable:
+    """N-grams of one length. ``keys``: uint64 [n-grams], ascending, unique."""
 
     words: int
     keys: KeyArray
-    offsets: IntArray
-    items: IntArray
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -58,14 +53,29 @@ class NgramTable:
         places, ngrams = kernels.find_keys(words.hashes, self.words, self.keys, self.filter_words, self.filter_shift)
         return places, ngrams
 
-    def find_among(self, other: NgramTable, positions: IntArray, ngrams: IntArray) -> tuple[IntArray, IntArray]:
-        """The same as ``find``, from what ``other`` found, a table of the same length that holds all n-grams of this one."""
-        if len(self.keys) == 0:
-            return positions[:0], ngrams[:0]
-        keys = other.keys[ngrams]
+    def find_at(self, words: Words, positions: IntArray) -> tuple[IntArray, IntArray]:
+        """The same as ``find``, of n-grams that begin at some of the words alone; ``positions`` ascend."""
+        from contamination import kernels
+
+        if len(positions) == 0 or len(self.keys) == 0:  # of most texts, no n-gram begins anywhere
+            return positions[:0], positions[:0]
+        positions = positions[positions <= len(words) - self.words]
+        keys = kernels.keys_at(words.hashes, positions, self.words)
         found = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         own = self.keys[found] == keys
         return positions[own], found[own]
+
+
+@dataclass(frozen=True)
+class NgramTable(KeyTable):
+    """All n-grams of one length and the items that they occur in.
+
+    ``offsets``: int64 [n-grams + 1]; the items of n-gram k are ``items[offsets[k]:offsets[k + 1]]``,
+    int32 numbers in the index, ascending.
+    """
+
+    offsets: IntArray
+    items: IntArray
 
     def expand(self, ngrams: IntArray) -> tuple[IntArray, IntArray]:
         """All pairs (place in ``ngrams``, item) of the given n-grams."""
@@ -89,7 +99,8 @@ class OverlapIndex:
     int32 for each item of all benchmarks, numbered through. ``too_short``: items with too few words
     to be looked for in the report. ``removal``: n-grams of all items, whose overlap is cut out; behind the
     first, long table, short items as a whole where they are wanted. ``report``: for each length, the n-grams
-    that make an item dirty.
+    that make an item dirty. ``beginnings``: the first words of all n-grams that have so many, whatever their length, so
+    that a text is scanned for them once and not for each length.
     """
 
     labels: list[str]
@@ -99,6 +110,18 @@ class OverlapIndex:
     too_short: BoolArray
     removal: list[NgramTable]
     report: list[NgramTable]
+    beginnings: KeyTable
+
+    def find(self, words: Words) -> Iterator[tuple[NgramTable, IntArray, IntArray]]:
+        """For each table, those of removal first, what ``KeyTable.find`` gives."""
+        begun = self.beginnings.find(words)[0]
+        for table in (*self.removal, *self.report):
+            yield table, *(table.find_at(words, begun) if table.words >= self.beginnings.words else table.find(words))
+
+    def for_removal(self, ignored: Sequence[BoolArray]) -> OverlapIndex:
+        """What it takes to cut: the tables of removal without the n-grams that are marked in each."""
+        removal = [table.without(dropped) for table, dropped in zip(self.removal, ignored, strict=True)]
+        return replace(self, removal=removal, report=[], beginnings=KeyTable(self.beginnings.words, self.beginnings.keys[:0]))
 
     def item_label(self, item: int) -> str:
         """Benchmark and row of an item, such as ``HellaSwag/validation#17``."""
@@ -122,6 +145,7 @@ def write_index(index: OverlapIndex, stream: IO[bytes]) -> None:
                     "report_words": index.report_words,
                     "removal": [table.words for table in index.removal],
                     "report": [table.words for table in index.report],
+                    "beginnings": index.beginnings.words,
                 }
             ).encode(),
             np.uint8,
@@ -129,6 +153,7 @@ def write_index(index: OverlapIndex, stream: IO[bytes]) -> None:
         "benchmark_of_item": index.benchmark_of_item,
         "row_of_item": index.row_of_item,
         "too_short": index.too_short,
+        "beginnings.keys": index.beginnings.keys,
     }
     for kind, tables in (("removal", index.removal), ("report", index.report)):
         for table in tables:
@@ -160,6 +185,7 @@ def read_index(path: str) -> OverlapIndex:
                 too_short=arrays["too_short"],
                 removal=tables("removal"),
                 report=tables("report"),
+                beginnings=KeyTable(header["beginnings"], arrays["beginnings.keys"]),
             )
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise IntegrityError(f"{path} is no index of benchmark n-grams ({error}); delete it and run decontaminate again") from error

@@ -12,7 +12,7 @@ import numpy as np
 
 from contamination.arrays import BoolArray, IntArray, KeyArray
 from contamination.benchmarks import Benchmark, Item
-from contamination.index import NgramTable, OverlapIndex
+from contamination.index import KeyTable, NgramTable, OverlapIndex
 from contamination.words import Words, find_words, ngram_keys
 
 LENGTH_PERCENTILE = 5  # GPT-3, appendix C: "the 5th percentile example length in words"
@@ -51,15 +51,17 @@ def build_index(
     removal: _Pairs = {removal_words: []}
     report: _Pairs = {}
     report_words, too_short, first_item = [], [np.zeros(0, np.bool_)], 0
+    beginnings = [np.zeros(0, np.uint64)]
     for benchmark in benchmarks:
         n = _report_words(benchmark, report_min_words, report_max_words)
         report_words.append(n)
         shortest = min(n, SYNTHETIC_MIN_WORDS if benchmark.spec.synthetic else report_min_words)
         for items in _chunks(benchmark.items):
-            passages = _Passages(items, first_item)
+            passages = _Passages(items, first_item, report_min_words)
             passages.add_ngrams(removal, removal_words, short_item_min_words or removal_words)
             passages.add_ngrams(report, n, shortest)
             too_short.append(passages.max_lengths() < shortest)
+            beginnings.append(np.unique(np.concatenate(passages.beginnings)))
             first_item += len(items)
     return OverlapIndex(
         labels=[benchmark.spec.label for benchmark in benchmarks],
@@ -69,6 +71,7 @@ def build_index(
         too_short=np.concatenate(too_short),
         removal=[make_table(words, removal.pop(words)) for words in sorted(removal, reverse=True)],
         report=[make_table(words, report.pop(words)) for words in sorted(report)],
+        beginnings=KeyTable(report_min_words, np.unique(np.concatenate(beginnings))),
     )
 
 
@@ -124,9 +127,12 @@ def _words_of(texts: Sequence[str]) -> tuple[Words, IntArray]:
 
 
 class _Passages:
-    """The words of all passages of some items in one run; ``first_item``: number of the first item in the index."""
+    """The words of all passages of some items in one run; ``first_item``: number of the first item in the index.
 
-    def __init__(self, items: Sequence[Item], first_item: int) -> None:
+    ``beginnings``: keys of the first ``beginning_words`` words of every n-gram that was added and has so many.
+    """
+
+    def __init__(self, items: Sequence[Item], first_item: int, beginning_words: int) -> None:
         texts = [item.passages for item in items]
         self.words, self.bounds = _words_of([text for passages in texts for text in passages])
         self.lengths = np.diff(self.bounds)  # words of each passage
@@ -134,6 +140,9 @@ class _Passages:
         self.first_item = first_item
         self.item_of_passage = np.repeat(np.arange(first_item, first_item + len(texts), dtype=np.int32), self.counts)
         self._found: dict[int, tuple[KeyArray, IntArray]] = {}  # removal and report often look for the same
+        self.beginning_words = beginning_words
+        self.beginnings = [np.zeros(0, np.uint64)]
+        self._beginning_keys = ngram_keys(self.words, beginning_words)
 
     def max_lengths(self) -> IntArray:
         """Words of the longest passage of each item."""
@@ -157,12 +166,18 @@ class _Passages:
             passage = np.repeat(np.arange(len(self.lengths)), self.lengths)[: len(keys)]
             inside = np.arange(len(keys)) + words <= self.bounds[passage + 1]
             self._found[words] = _unique_pairs(keys[inside], self.item_of_passage[passage[inside]])
+            self._note_beginnings(np.flatnonzero(inside), words)
         return self._found[words]
 
     def _whole(self, words: int, wanted: BoolArray) -> tuple[KeyArray, IntArray]:
         """(key, item) of the wanted passages of exactly that many words."""
         chosen = np.flatnonzero((self.lengths == words) & wanted)
+        self._note_beginnings(self.bounds[chosen], words)
         return ngram_keys(self.words, words)[self.bounds[chosen]], self.item_of_passage[chosen]
+
+    def _note_beginnings(self, positions: IntArray, words: int) -> None:
+        if words >= self.beginning_words:
+            self.beginnings.append(self._beginning_keys[positions])
 
 
 def _unique_pairs(keys: KeyArray, items: IntArray) -> tuple[KeyArray, IntArray]:

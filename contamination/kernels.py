@@ -151,6 +151,18 @@ def ngram_keys(word_hashes: KeyArray, words: int) -> KeyArray:
 
 
 @kernel
+def keys_at(word_hashes: KeyArray, positions: IntArray, words: int) -> KeyArray:
+    """Key of the n-gram that begins at each of some words, uint64; the text goes on for ``words`` words from each."""
+    keys = np.empty(len(positions), np.uint64)
+    for number in range(len(positions)):
+        value = np.uint64(0)
+        for place in range(positions[number], positions[number] + words):
+            value = value * BASE + word_hashes[place]
+        keys[number] = finalise64(value)
+    return keys
+
+
+@kernel
 def _filter_bits(key: np.uint64) -> np.uint64:
     return (ONE << (key & BIT_MASK)) | (ONE << ((key >> SECOND_BIT) & BIT_MASK)) | (ONE << ((key >> THIRD_BIT) & BIT_MASK))
 

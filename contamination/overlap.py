@@ -141,24 +141,19 @@ def measure_shard(shard: Shard, index_path: str, index_version: str, max_example
 
 def measure_documents(documents: pl.DataFrame, index: OverlapIndex, max_examples: int) -> ShardOverlap:
     """What documents (with the columns of ``COLUMNS``) contribute to the overlap of the corpus."""
-    removal = [np.zeros(len(table), np.int64) for table in index.removal]
-    report = [np.zeros(len(table), np.int64) for table in index.report]
+    counts = [np.zeros(len(table), np.int64) for table in (*index.removal, *index.report)]
     documents_hit: dict[str, IntArray] = {}
     best: dict[int, Example] = {}
     for document, source, text in documents.select("id", "source", "text").iter_rows():
         words = find_all_words(text or "")
-        found = [table.find(words) for table in index.removal]
-        for (_, ngrams), counts in zip(found, removal, strict=True):
-            if len(ngrams):
-                counts[np.unique(ngrams)] += 1
         hit: set[int] = set()
-        for table, counts in zip(index.report, report, strict=True):
-            same = table.words == index.removal[0].words
-            positions, ngrams = table.find_among(index.removal[0], *found[0]) if same else table.find(words)
+        for number, (table, positions, ngrams) in enumerate(index.find(words)):
             if len(ngrams) == 0:
                 continue
             unique = np.unique(ngrams)
-            counts[unique] += 1
+            counts[number][unique] += 1
+            if number < len(index.removal):
+                continue  # who is hit, the report says by lengths of its own
             hit.update(np.unique(index.benchmark_of_item[table.expand(unique)[1]]).tolist())
             for example in _examples_of(document, words, table, positions, ngrams):
                 if example.item not in best or example.rank < best[example.item].rank:
@@ -167,8 +162,8 @@ def measure_documents(documents: pl.DataFrame, index: OverlapIndex, max_examples
             documents_hit.setdefault(source or "", np.zeros(len(index.labels), np.int64))[list(hit)] += 1
     examples = best_examples(list(best.values()), index, max_examples)
     return ShardOverlap(
-        [NgramCounts.of_dense(counts) for counts in removal],
-        [NgramCounts.of_dense(counts) for counts in report],
+        [NgramCounts.of_dense(own) for own in counts[: len(index.removal)]],
+        [NgramCounts.of_dense(own) for own in counts[len(index.removal) :]],
         documents_hit,
         _with_excerpts(examples, documents),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -37,7 +36,7 @@ class DecontaminateStage:
     """Remove benchmark n-grams with a window around them; documents without any pass unchanged."""
 
     name: ClassVar[str] = "decontaminate"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     libraries: ClassVar[tuple[str, ...]] = ()
     writes_documents: ClassVar[bool] = True
 
@@ -71,8 +70,7 @@ class DecontaminateStage:
                 overlap.add(shard)
         _publish(corpus, benchmarks, overlap, rules.max_documents_per_ngram)
         common = [documents > rules.max_documents_per_ngram for documents in overlap.removal]
-        remaining = [table.without(dropped) for table, dropped in zip(index.removal, common, strict=True)]
-        content = index_to_bytes(replace(index, removal=remaining, report=[]))
+        content = index_to_bytes(index.for_removal(common))
         corpus.commit(REMOVAL_INDEX, content)
         values = {
             "benchmarks": len(benchmarks),

@@ -141,3 +141,17 @@ def test_bytes_and_back(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         with pytest.raises(IntegrityError, match=r"x\.npz is no index .*delete it and run decontaminate again"):
             read_index(str(path))
+
+
+@given(
+    st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=8), min_size=1, max_size=8),
+    st.lists(st.sampled_from("abcd"), max_size=40),
+)
+def test_one_scan_by_beginnings_finds_what_each_table_finds(items: list[list[str]], text: list[str]) -> None:
+    benchmarks = [benchmark(str(number), " ".join(item), report_words=2 + number % 4) for number, item in enumerate(items)]
+    index = build_index(benchmarks, 4, 3, 5, 2)  # tables of 2 to 5 words, of which those from 3 on share a scan
+    words = find_words(" ".join(text))
+    for table, positions, ngrams in index.find(words):
+        expected_positions, expected_ngrams = table.find(words)
+        assert positions.tolist() == expected_positions.tolist()
+        assert ngrams.tolist() == expected_ngrams.tolist()
