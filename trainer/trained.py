@@ -35,12 +35,12 @@ def open_trained(run: str, name: str | None, note: Callable[[str], None]) -> Tra
 
     Raises:
         UsageError: the run is not on a local disk.
-        InputError: it has no such checkpoint, or one that does not fit the configuration beside it.
+        InputError: it has no such checkpoint, or one that does not fit the configuration or tokenizer beside it.
     """
     if is_remote(run):
         raise UsageError(f"models are read from local folders, and {run} is none; copy the run to a disk first")
     folder = local_path(join(run, "model"))
-    config = read_config(folder / CONFIG_FILE)
+    config, tokenizer_sha256 = read_config(folder / CONFIG_FILE)
     checkpoint = _named_checkpoint(folder, name) if name else newest_checkpoint(folder, None, note)
     if checkpoint is None:
         raise InputError(f"{folder} has no intact checkpoint; train first: python cli.py train --run {run}")
@@ -52,18 +52,21 @@ def open_trained(run: str, name: str | None, note: Callable[[str], None]) -> Tra
         raise InputError(
             f"{checkpoint.path} does not fit {folder / CONFIG_FILE}; name another with --checkpoint, or train again"
         ) from error
-    return Trained(model, read_tokenizer(str(folder / TOKENIZER_FILE)), checkpoint)
+    tokenizer = read_tokenizer(str(folder / TOKENIZER_FILE))
+    if tokenizer.sha256 != tokenizer_sha256:
+        raise InputError(f"{folder / TOKENIZER_FILE} is not the tokenizer that {folder / CONFIG_FILE} names; copy that of the tokens here")
+    return Trained(model, tokenizer, checkpoint)
 
 
-def read_config(path: Path) -> ModelConfig:
-    """The configuration that training wrote beside its checkpoints.
+def read_config(path: Path) -> tuple[ModelConfig, str]:
+    """The configuration that training wrote beside its checkpoints, and the sha256 of the tokenizer.
 
     Raises:
         InputError: the file is missing, damaged, or of an earlier version of this program.
     """
     try:
         values = json.loads(read_bytes(str(path)))
-        return ModelConfig(**{field.name: values[field.name] for field in fields(ModelConfig)})
+        return ModelConfig(**{field.name: values[field.name] for field in fields(ModelConfig)}), values["tokenizer_sha256"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is no configuration of a model of this version ({error!r}); train again") from error
 

@@ -175,6 +175,12 @@ def test_what_cannot_be_opened_says_what_to_do(tokens_folder: Path, tmp_path: Pa
     assert len(notes) == 1 and "is damaged and not used" in notes[0]
     with pytest.raises(InputError, match=rf"{second.name} is damaged .*leave it out for the newest"):
         open_trained(str(tmp_path), second.name, pytest.fail)
+    tokenizer = tmp_path / "model/tokenizer.json"
+    own = tokenizer.read_bytes()
+    tokenizer.write_bytes(Tokenizer([bytes([value]) for value in reversed(range(256))]).to_bytes())  # as many ids, which mean others
+    with pytest.raises(InputError, match=r"tokenizer\.json is not the tokenizer that .*config\.json names"):
+        open_trained(str(tmp_path), None, notes.append)
+    tokenizer.write_bytes(own)
     config = tmp_path / "model/config.json"
     values = json.loads(config.read_bytes())
     config.write_text(json.dumps(values | {"width": 32}))

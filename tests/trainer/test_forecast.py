@@ -17,7 +17,16 @@ WEIGHTS = {"commoncrawl": 60, "webtext": 22, "books1": 8, "books2": 8, "wikipedi
 
 @pytest.mark.parametrize(
     ("preset", "petaflop_days"),
-    [("gpt3-small", 2.60), ("gpt3-medium", 7.42), ("gpt3-large", 15.8), ("gpt3-xl", 27.5), ("gpt3-13b", 268), ("gpt3-175b", 3640)],
+    [
+        ("gpt3-small", 2.60),
+        ("gpt3-medium", 7.42),
+        ("gpt3-large", 15.8),
+        ("gpt3-xl", 27.5),
+        ("gpt3-2.7b", 55.2),
+        ("gpt3-6.7b", 139),
+        ("gpt3-13b", 268),
+        ("gpt3-175b", 3640),
+    ],
 )
 def test_operations_are_those_of_table_d1(preset: str, petaflop_days: float) -> None:
     settings = TrainSettings(preset=preset, device="cpu", tokens_per_second=1e5)
