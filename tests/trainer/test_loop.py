@@ -95,6 +95,25 @@ def test_loss_begins_at_guessing_and_falls(tokens_folder: Path, tmp_path: Path) 
     assert summary["bits_per_byte"] == pytest.approx(summary["validation_loss"] / math.log(2), rel=0.02)
 
 
+def test_intervals_need_not_be_whole_steps(tokens_folder: Path, tmp_path: Path) -> None:
+    """Every 300 tokens, of steps of 128: after the steps that pass 300, 600, 900, 1200 and 1500, and at the end."""
+    settings = SETTINGS.model_copy(update={"checkpoint_every_tokens": 300, "validation_every_tokens": 300, "keep_checkpoints": 99})
+    run(tokens_folder, tmp_path / "model", settings)
+    expected = [3 * 128, 5 * 128, 8 * 128, 10 * 128, 12 * 128]
+    assert [int(path.name[-12:]) for path in sorted((tmp_path / "model").glob("checkpoint-*"))] == expected
+    rows = read_metrics(tmp_path / "model/metrics.jsonl")
+    assert [row["tokens"] for row in rows if "validation_loss" in row] == [0, *expected]
+
+
+def test_what_a_spike_is_measured_by_outlives_a_stop(tokens_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InterruptedRun):
+        run(tokens_folder, tmp_path / "model", stop=stop_after(5))
+    run(tokens_folder, tmp_path / "model")
+    rows = [row for row in read_metrics(tmp_path / "model/metrics.jsonl") if "gradient_norm" in row]
+    checkpoint = newest_checkpoint(tmp_path / "model", "f", pytest.fail)
+    assert checkpoint is not None and checkpoint.state.guard["norms"] == [row["gradient_norm"] for row in rows] and len(rows) == 12
+
+
 def test_learning_rate_follows_the_schedule(tokens_folder: Path, tmp_path: Path) -> None:
     run(tokens_folder, tmp_path / "model")
     rates = [row["learning_rate"] for row in read_metrics(tmp_path / "model/metrics.jsonl") if "loss" in row]
