@@ -51,10 +51,17 @@ def normalize(text: str) -> str:
     Idempotent on its own output as far as the fixed table goes; NUL, controls and lone surrogates
     never survive.
     """
-    if not text.isascii() or _UNWANTED.search(text):
+    if not _is_plain(text):
         text = "".join(line if _is_sound(line) else _repair(line) for line in io.StringIO(text, newline="\n"))
         text = unicodedata.normalize("NFC", text)
     return text.strip()
+
+
+def _is_plain(text: str) -> bool:
+    """Whether every line is sound, as far as that is told at a glance."""
+    if _UNWANTED.search(text):
+        return False
+    return text.isascii() or (unicodedata.is_normalized("NFC", text) and not _MOJIBAKE_CLUE.search(text))
 
 
 def _is_sound(line: str) -> bool:

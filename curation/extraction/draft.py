@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from curation.extraction.extractor import HtmlPage
+from curation.extraction.markup import check_page
 
 LIBRARIES = ("resiliparse", "lxml")
 LONG_LINE_WORDS = (8, 15)  # lines of a menu are shorter; chosen by benchmarks/cascade.py
@@ -37,10 +38,15 @@ def _long_lines(text: str, min_words: int) -> str:
 
 
 def draft(page: HtmlPage) -> PageDraft:
-    """The draft of a page."""
+    """The draft of a page.
+
+    Raises:
+        PageRefused: the markup is over a budget.
+    """
     from resiliparse.extract.html2text import extract_plain_text
     from resiliparse.parse.html import HTMLTree
 
+    check_page(page)
     tree = HTMLTree.parse(page.html)
     return PageDraft(_encodable(extract_plain_text(tree, main_content=True)), _encodable(extract_plain_text(tree, noscript=True)))
 

@@ -89,7 +89,7 @@ def decode(body: bytes, http_charset: str | None) -> DecodedText:
     wide = _utf_16(body)
     if wide:
         return _lenient(body, wide)
-    if b"\x1b$" in body and _mostly_decoded(shifted := _lenient(body, "iso2022_jp")):
+    if b"\x1b" in body and b"\x1b$" in body and _mostly_decoded(shifted := _lenient(body, "iso2022_jp")):
         return shifted
     if body.isascii():
         return _lenient(body, "utf-8")
@@ -146,7 +146,9 @@ def _foreign(text: str) -> int:
 
 
 def _mostly_decoded(decoded: DecodedText) -> bool:
-    """Whether few of the characters beyond ASCII are undecodable."""
+    """Whether few of the characters beyond ASCII are undecodable, and some are there."""
+    if not decoded.replaced:
+        return not decoded.text.isascii()
     foreign = _foreign(decoded.text)
     return decoded.replaced < foreign and decoded.replaced <= MAX_DAMAGED_SHARE * foreign
 

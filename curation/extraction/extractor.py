@@ -1,8 +1,8 @@
 """What an extractor is, and which there are: HTML of one page in, its main text out.
 
 An extractor is an object with one method, ``extract``. It keeps nothing from page to page, so that the
-text of a page is the same whatever its worker read before. It runs in the guarded child process and may
-take its budgets for granted. A new extractor is a module with such a class, and a line in ``EXTRACTORS``.
+text of a page is the same whatever its worker read before. It runs in the guarded child process, and calls
+``markup.check_page`` before it lets a parser build a tree. A new extractor is a module with such a class, and a line in ``EXTRACTORS``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from curation.ledger import Action, Reason
 class HtmlPage:
     """A decoded page without NUL characters; ``wants_metadata``: title and date are asked for.
 
-    ``latest``: no day of publication behind it can be believed.
+    ``latest``: no day of publication behind it can be believed. ``max_depth``, ``max_attributes``: budgets of its markup.
     """
 
     html: str
@@ -30,6 +30,7 @@ class HtmlPage:
     latest: date = date.max
     wants_metadata: bool = False
     max_depth: int = 512
+    max_attributes: int = 1000
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Extractor(Protocol):
         """Main text of one page.
 
         Raises:
-            PageRefused: the page is over a budget that only its parser can see.
+            PageRefused: the page is over a budget, or has no main text.
         """
 
 

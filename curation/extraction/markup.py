@@ -13,13 +13,11 @@ from collections.abc import Iterator
 import numpy as np
 from lxml.html import HtmlElement, HTMLParser, fromstring
 
-from curation.extraction.extractor import PageRefused
+from curation.extraction.blocks.tags import NAME_BYTES, NEVER_NEST, name_key
+from curation.extraction.extractor import HtmlPage, PageRefused
 from curation.ledger import Action, Reason
 
-# Elements without content, and those that their next sibling closes: left open, they do not nest.
-_NEVER_NEST = "area base br col embed frame hr img input link meta param source track wbr p li dd dt tr td th option"
-_NAME_BYTES = 8
-_LEVELS_OF_A_TABLE = 4  # table, tbody, tr, td: the scan counts one of them
+LEVELS_OF_A_TABLE = 4  # table, tbody, tr, td: a count of open tags finds one of them
 _SHORTEST_ATTRIBUTE = 2  # bytes: a letter and a blank
 _SEPARATORS, _QUOTES = b" \t\n\f\r/", b"\"'"
 _RAW_TEXT = "script|style|textarea|title|xmp|iframe|noembed|noframes"  # elements that hold no tags
@@ -32,11 +30,16 @@ _TAGS = re.compile(
 _ANY_VALUE = re.compile(rb"""=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>]*+)|/""")
 
 
-def _key(name: str) -> int:
-    return int.from_bytes(name.encode().ljust(_NAME_BYTES, b"\0"), "little")
+_NEVER_NEST_KEYS = np.sort(np.array([name_key(name) for name in NEVER_NEST.split()], dtype="<u8"))
 
 
-_NEVER_NEST_KEYS = np.sort(np.array([_key(name) for name in _NEVER_NEST.split()], dtype="<u8"))
+def check_page(page: HtmlPage) -> None:
+    """Refuse a page over its budgets; to be called before a parser builds its tree.
+
+    Raises:
+        PageRefused: as ``check_markup``.
+    """
+    check_markup(page.html, page.max_depth, page.max_attributes)
 
 
 def check_markup(html: str, max_depth: int, max_attributes: int) -> None:
@@ -48,14 +51,14 @@ def check_markup(html: str, max_depth: int, max_attributes: int) -> None:
         PageRefused: ``page_too_deep`` or ``too_many_attributes``, with the limit.
     """
     markup = html.encode("utf-8", "surrogatepass")
-    code = np.frombuffer(markup + b"\0" * (_NAME_BYTES + 2), np.uint8)
+    code = np.frombuffer(markup + b"\0" * (NAME_BYTES + 2), np.uint8)
     tags = np.flatnonzero(code == ord("<"))
     ends = np.append(np.flatnonzero(code == ord(">")), len(markup))
     is_odd = len(ends) - len(tags) > max_attributes  # ends of tags without beginnings may stand in values
     ends = ends[np.searchsorted(ends, tags)]
     if is_odd or any(_may_have_more_attributes(long, max_attributes) for long in _long_tags(markup, code, tags, ends, max_attributes)):
         _check_attributes(markup, max_attributes)
-    if _nesting(code, tags, ends) > max_depth // _LEVELS_OF_A_TABLE:
+    if _nesting(code, tags, ends) > max_depth // LEVELS_OF_A_TABLE:
         parser = HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
         check_tree(fromstring(markup, parser=parser), max_depth)
 
@@ -84,7 +87,7 @@ def _nesting(code: np.ndarray, tags: np.ndarray, ends: np.ndarray) -> int:
 
 def _name_keys(code: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """The first bytes of each tag's name in lower case, as one number; 0 where no letter stands."""
-    letters = code[starts[:, None] + np.arange(_NAME_BYTES)]
+    letters = code[starts[:, None] + np.arange(NAME_BYTES)]
     in_name = np.logical_and.accumulate(_is_letter(letters), axis=1)
     return np.where(in_name, letters | 0x20, 0).astype(np.uint8).view("<u8").ravel()
 

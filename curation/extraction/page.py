@@ -1,6 +1,6 @@
 """One page to text; runs inside the guarded process.
 
-Bytes → text (encoding) → budgets of its markup → main text (an extractor) → repaired Unicode.
+Bytes → text (encoding) → main text (an extractor, which holds the budgets of its markup) → repaired Unicode.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from datetime import date, timedelta
 from curation.extraction.draft import PageDraft, draft
 from curation.extraction.encoding import decode
 from curation.extraction.extractor import Extraction, HtmlPage, PageRefusal, PageRefused, load_extractor
-from curation.extraction.markup import check_markup
 from curation.ledger import Action, Reason
 from curation.normalize import normalize
 
@@ -112,11 +111,8 @@ def _refuse_binary(body: bytes, text: str) -> None:
 
 
 def _html_page(html: str, request: PageRequest, options: PageOptions) -> HtmlPage:
-    """The page for an extractor, after its markup has been found within its budgets."""
-    html = html.replace("\0", "")
-    check_markup(html, options.max_depth, options.max_attributes)
     latest = request.crawled + timedelta(days=1) if request.crawled else date.max  # where it was written, the next day may have begun
-    return HtmlPage(html, request.url, latest, options.metadata, options.max_depth)
+    return HtmlPage(html.replace("\0", ""), request.url, latest, options.metadata, options.max_depth, options.max_attributes)
 
 
 def _visible(text: str) -> str:

@@ -9,6 +9,7 @@ from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
 from curation.extraction.extractor import Extraction, HtmlPage
+from curation.extraction.markup import check_page
 
 # Where pages say when they were published, most telling first: (selector, attribute).
 _DATE_PLACES = (
@@ -27,7 +28,12 @@ class ResiliparseExtractor:
     """Main content by resiliparse's rules, with line ends between blocks."""
 
     def extract(self, page: HtmlPage) -> Extraction:
-        """Main text of a page; its parser (lexbor) has no limit of depth, so nothing is dropped."""
+        """Main text of a page; its parser (lexbor) has no limit of depth, so nothing is dropped.
+
+        Raises:
+            PageRefused: the markup is over a budget.
+        """
+        check_page(page)
         tree = HTMLTree.parse(page.html)
         text = extract_plain_text(tree, main_content=True)
         if not page.wants_metadata:

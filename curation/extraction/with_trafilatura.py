@@ -12,7 +12,7 @@ from lxml.html import HtmlElement, HTMLParser, fromstring
 from trafilatura.utils import is_dubious_html, repair_faulty_html
 
 from curation.extraction.extractor import Extraction, HtmlPage
-from curation.extraction.markup import check_tree
+from curation.extraction.markup import check_page, check_tree
 
 
 class TrafilaturaExtractor:
@@ -29,8 +29,9 @@ class TrafilaturaExtractor:
         """Main text of a page, as ``trafilatura.extract`` returns it.
 
         Raises:
-            PageRefused: the tree is deeper than the budget, or than the parser can build it.
+            PageRefused: the markup is over a budget, or the tree deeper than the parser can build it.
         """
+        check_page(page)
         tree = _parse(page)
         if tree is None:
             return Extraction("")

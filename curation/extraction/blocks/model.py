@@ -76,9 +76,10 @@ def probabilities(model: Model, table: np.ndarray) -> np.ndarray:
 
 @kernel
 def _add_trees(table: Any, feature: Any, threshold: Any, left: Any, right: Any, roots: Any, values: Any, margins: Any) -> None:
-    for root in roots:
-        for row in range(len(table)):
+    for place in range(len(table)):
+        row = table[place]
+        for root in roots:
             node = root
             while node >= 0:
-                node = left[node] if table[row, feature[node]] <= threshold[node] else right[node]
-            margins[row] += values[~node]
+                node = left[node] if row[feature[node]] <= threshold[node] else right[node]
+            margins[place] += values[~node]

@@ -21,7 +21,7 @@ from curation.extraction.blocks.syntax import find_raw_end, is_blank, is_blank_t
 from curation.kernels import kernel
 
 MAX_BLOCKS = 50_000  # more would cost memory (0.8 KB each); what follows joins the last block, and no page is judged by such
-MAX_OPEN = 4096  # elements; deeper ones hold their text, but do not nest (pages are at most a few hundred deep)
+MAX_OPEN = 1024  # elements; deeper ones hold their text, but do not nest (pages are at most a few hundred deep); a tag may look at all
 
 _CLASS, _ROLE, _HIDDEN, _ARIA, _STYLE, _ITEMPROP, _HREF, _TRUE, _NONE, _DISPLAY, _BODY_TEXT = (
     np.uint64(tags.name_key(name))
@@ -33,6 +33,7 @@ _PARTS_TEXT, _HAS_NO_CONTENT, _HOLDS_RAW_TEXT, _HIDES_TEXT, _ENDS_PARAGRAPH, _IS
 )
 _NUMBER, _INSIDE, _UNSEEN, _CONTAINER = range(4)  # columns of the stack of open elements
 _END_BLOCK = 5  # column of the containers
+_ATTRIBUTES = 4  # place in what is seen of a tag
 _FNV, _FNV_START = np.uint64(1099511628211), np.uint64(14695981039346656037)  # Fowler, Noll, Vo: 64-bit FNV-1a
 
 
@@ -42,6 +43,7 @@ class Scan:
 
     ``blocks``: first run, container. ``containers``: element number, container around it (-1: none), depth, inside bits, first
     block, end of its blocks (exclusive), hash of element and first class. All int32, but for the hashes (uint64).
+    For the page's budgets, ``most_open``: tags that were opened and not yet closed, as far as tags tell; ``most_attributes``: of one tag.
     """
 
     code: np.ndarray
@@ -49,6 +51,8 @@ class Scan:
     blocks: np.ndarray
     containers: np.ndarray
     hashes: np.ndarray
+    most_open: int
+    most_attributes: int
 
 
 def scan(html: str) -> Scan:
@@ -61,12 +65,12 @@ def scan(html: str) -> Scan:
     containers = np.empty((most, 6), np.int32)
     hashes = np.empty(most, np.uint64)
     found = _scan(code, len(markup), runs, blocks, containers, hashes, _NAMES, _NESTING, _SPECIAL, _INSIDES)
-    return Scan(code, runs[: found[0]], blocks[: found[1]], containers[: found[2]], hashes[: found[2]])
+    return Scan(code, runs[: found[0]], blocks[: found[1]], containers[: found[2]], hashes[: found[2]], found[3], found[4])
 
 
 # Arguments, not globals: a compiled kernel does not see that another module has changed.
 _NAMES = (tags.KEYS, tags.KEY_NUMBERS)
-_NESTING = (tags.PROPERTIES, tags.CLOSES, tags.FENCES)
+_NESTING = (tags.PROPERTIES, tags.CLOSES, tags.FENCES, tags.NESTS)
 _SPECIAL = np.array([tags.NUMBER[name] for name in ("p", "a", "br", "hr", "option")])
 _INSIDES = (ELEMENT_INSIDE, np.array([BIT[name] for name in ("hidden", "link", "body_text", "pre")], np.int32), ROLE_KEYS, ROLE_BITS)
 
@@ -100,7 +104,7 @@ def _hides(code: Any, start: Any, end: Any) -> Any:
 
 @kernel
 def _read_attributes(code: Any, size: Any, place: Any, seen: Any, bits: Any, role_keys: Any, role_bits: Any) -> Any:
-    """The end of a start tag; ``seen`` becomes [inside bits, hash of the first class name, has href, closes itself]."""
+    """The end of a start tag; ``seen`` becomes [inside bits, hash of the first class name, has href, closes itself, attributes]."""
     seen[:] = 0
     while place < size:
         byte = code[place]
@@ -110,6 +114,7 @@ def _read_attributes(code: Any, size: Any, place: Any, seen: Any, bits: Any, rol
             seen[3] = byte == 47
             place += 1
             continue
+        seen[_ATTRIBUTES] += np.uint64(1)
         name_start = place
         place += 1
         while place < size and code[place] != 61 and code[place] != 62 and code[place] != 47 and not is_blank(code[place]):
@@ -185,7 +190,7 @@ def _level_of_end_tag(stack: Any, depth: Any, number: Any, properties: Any) -> A
 @kernel
 def _close_implied(stack: Any, depth: Any, number: Any, tables: Any, special: Any, containers: Any, n_blocks: Any) -> Any:
     """Close what a start tag closes without saying so; the new depth."""
-    properties, closes, fences = tables
+    properties, closes, fences, _ = tables
     paragraph, option = special[0], special[4]
     if properties[number] & _ENDS_PARAGRAPH:
         if stack[depth, _NUMBER] == option:
@@ -222,8 +227,8 @@ def _skip_raw_text(code: Any, size: Any, place: Any, number: Any, key: Any, name
 def _scan(
     code: Any, size: Any, runs: Any, blocks: Any, containers: Any, hashes: Any, names: Any, tables: Any, special: Any, insides: Any
 ) -> Any:
-    """Fill the arrays of a ``Scan``; how many runs, blocks and containers there are."""
-    properties = tables[0]
+    """Fill the arrays of a ``Scan``; how many runs, blocks and containers there are, most open tags, most attributes."""
+    properties, nests = tables[0], tables[3]
     element_inside, attribute_bits, role_keys, role_bits = insides
     anchor, line_break = special[1], special[2]
     stack = np.zeros((MAX_OPEN, 4), np.int32)
@@ -232,7 +237,8 @@ def _scan(
     containers[0, 1] = -1
     hashes[0] = 0
     n_runs, n_blocks, n_containers = 0, 0, 1
-    seen = np.zeros(4, np.uint64)
+    n_open, most_open, most_attributes = 0, 0, np.int64(0)
+    seen = np.zeros(5, np.uint64)
     has_comment_end = np.ones(1, np.bool_)
     has_raw_end = np.ones(len(properties), np.bool_)
     is_boundary, line_breaks = True, 0
@@ -271,6 +277,10 @@ def _scan(
         key = name_key(code, name_start, name_end)
         number = _number_of(key, names[0], names[1])
         place = _read_attributes(code, size, name_end, seen, attribute_bits, role_keys, role_bits)
+        most_attributes = max(most_attributes, np.int64(seen[_ATTRIBUTES]))
+        if nests[number] and not seen[3]:
+            n_open = max(0, n_open + (-1 if is_end else 1))
+            most_open = max(most_open, n_open)
         bits = properties[number]
         if bits & _PARTS_TEXT:
             is_boundary = True
@@ -306,4 +316,4 @@ def _scan(
             n_containers += 1
     _close(stack, depth, 1, properties, containers, n_blocks)
     containers[0, _END_BLOCK] = n_blocks
-    return n_runs, n_blocks, n_containers
+    return n_runs, n_blocks, n_containers, most_open, most_attributes

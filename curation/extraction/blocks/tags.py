@@ -21,6 +21,8 @@ _INLINE = (
 )
 _UNSEEN = "script style template textarea title xmp noembed noframes"  # their text is not part of the page
 _EMPTY = "area base basefont bgsound br col embed frame hr img input link meta param source track wbr"
+# Elements without content, and those that their next sibling closes: left open, they do not nest.
+NEVER_NEST = "area base br col embed frame hr img input link meta param source track wbr p li dd dt tr td th option"
 _NAMES = tuple(dict.fromkeys(f"{_PARTING} {_INLINE} {_UNSEEN} {_EMPTY}".split()))
 NUMBER = {name: number for number, name in enumerate(_NAMES, 1)}
 
@@ -98,3 +100,5 @@ KEY_NUMBERS = np.array([number for _, number in _BY_KEY], np.uint8)
 PROPERTIES = _properties()
 CLOSES = _relations(0)
 FENCES = _relations(1)
+NESTS = np.ones(len(_NAMES) + 1, np.bool_)
+NESTS[numbers(f"{NEVER_NEST} {_RAW}")] = False

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cli import main
 from curation.errors import InputError
@@ -14,6 +16,7 @@ from curation.extraction.blocks.judge import judge
 from curation.extraction.blocks.render import page_text
 from curation.extraction.blocks.scan import MAX_BLOCKS, scan
 from curation.extraction.extractor import HtmlPage, PageRefused, load_extractor
+from curation.extraction.markup import LEVELS_OF_A_TABLE, check_markup
 from curation.extraction.show import block_lines, painted_page, read_page
 from curation.ledger import Action, Reason
 from tests.curation.test_crawl import crawl
@@ -21,6 +24,8 @@ from tests.curation.warc_samples import html_page, member, page_record, write
 
 PROSE = "The ferry crosses the river twice a day, and the captain knows every passenger by name. It leaves at nine, and again at four. "
 MENU = "".join(f'<li><a href="/{name}">{name}</a></li>' for name in ("Home", "About", "Shop", "Contact", "Imprint", "Login"))
+QUOTED = 'a="b"'
+QUOTED = 'a="b"'
 PAGE = f"""<html><body><nav><ul>{MENU}</ul></nav><main><article><h1>The ferry</h1><p>{PROSE * 2}</p><p>{PROSE * 3}</p>
 <p>{PROSE}</p></article></main><aside><ul>{MENU}</ul></aside><footer>© 2024 Ferry &amp; Co. All rights reserved.</footer></body></html>"""
 
@@ -39,6 +44,55 @@ def test_a_page_without_main_content_is_removed_with_the_reason(html: str) -> No
         load_extractor("blocks").extract(HtmlPage(html))
     assert (refused.value.refusal.action, refused.value.refusal.reason) == (Action.REMOVED, Reason.NO_MAIN_CONTENT)
     assert refused.value.refusal.detail["best_probability"] < 0.3
+
+
+@pytest.mark.parametrize(
+    ("html", "reason"),
+    [
+        ("<div>" * 511 + PROSE, Reason.PAGE_TOO_DEEP),
+        ("<table><tr><td>" * 171 + PROSE, Reason.PAGE_TOO_DEEP),
+        ("<!-- > --><title><div></title><svg>" + "<g>" * 600, Reason.PAGE_TOO_DEEP),
+        (f"<p {'a ' * 1001}>{PROSE}", Reason.TOO_MANY_ATTRIBUTES),
+        (f"<p>{PROSE}</p {QUOTED * 1001}><p {QUOTED * 1001}", Reason.TOO_MANY_ATTRIBUTES),
+        ("<div>" * 500 + f"<p>{PROSE * 5}", None),
+        (f"<p {'a ' * 1000}>{PROSE * 5}", None),
+        (f"{'<b>' * 400}{'</b>' * 400}<p title='{'a ' * 2000}'>{PROSE * 5}", None),
+    ],
+)
+def test_budgets_of_the_markup_hold_though_only_the_scan_has_looked(html: str, reason: Reason | None) -> None:
+    """With html and body, 511 divs are 513 elements deep, and 171 tables with a row and a cell 515."""
+    try:
+        assert "captain knows" in load_extractor("blocks").extract(HtmlPage(html)).text and reason is None
+    except PageRefused as refused:
+        assert refused.refusal.reason is reason
+
+
+TAGS = "<div> </div> <p> <b> </b> <table> <td> </table> <br/> <x-y> <!-- --> <p\na=b\nc='d>'\ne> x < é".split(" ")
+    "<div>",
+    "</div>",
+    "<p>",
+    "<b>",
+    "</b>",
+    "<table>",
+    "<td>",
+    "</table>",
+    "<br/>",
+    "<x-y>",
+    "<!-- <b> -->",
+    "<a b=c d='>' e>",
+    "x",
+    "<",
+    "é",
+]
+
+
+@given(st.lists(st.sampled_from(TAGS), max_size=300).map("".join))
+def test_the_scan_counts_no_less_than_what_is_refused(html: str) -> None:
+    page = scan(html)
+    try:
+        check_markup(html, 32, 2)
+    except PageRefused:
+        assert page.most_open > 32 // LEVELS_OF_A_TABLE or page.most_attributes > 2
 
 
 def test_a_page_of_too_many_blocks_is_quarantined() -> None:
