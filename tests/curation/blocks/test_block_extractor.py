@@ -67,26 +67,28 @@ def test_budgets_of_the_markup_hold_though_only_the_scan_has_looked(html: str, r
         assert refused.refusal.reason is reason
 
 
-TAGS = "<div> </div> <p> <b> </b> <table> <td> </table> <br/> <x-y> <!-- --> <p\na=b\nc='d>'\ne> x < é".split(" ")
-    "<div>",
-    "</div>",
-    "<p>",
-    "<b>",
-    "</b>",
-    "<table>",
-    "<td>",
-    "</table>",
-    "<br/>",
-    "<x-y>",
-    "<!-- <b> -->",
-    "<a b=c d='>' e>",
-    "x",
-    "<",
-    "é",
-]
+TAGS = st.sampled_from(
+    [
+        "<div>",
+        "</div>",
+        "<p>",
+        "<b>",
+        "</b>",
+        "<table>",
+        "<td>",
+        "</table>",
+        "<br/>",
+        "<x-y>",
+        "<!-- b -->",
+        "<a b=c d='>' e>",
+        "x",
+        "<",
+        "é",
+    ]
+)
 
 
-@given(st.lists(st.sampled_from(TAGS), max_size=300).map("".join))
+@given(st.lists(TAGS, max_size=300).map("".join))
 def test_the_scan_counts_no_less_than_what_is_refused(html: str) -> None:
     page = scan(html)
     try:
