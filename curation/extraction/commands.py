@@ -18,10 +18,12 @@ def blocks(options: argparse.Namespace) -> int:
     """Print every block of a page with its probability, and paint them if asked."""
     from pathlib import Path
 
-    from curation.errors import EXIT_DONE
+    from curation.errors import EXIT_DONE, UsageError
     from curation.extraction.blocks.judge import judge
     from curation.extraction.show import block_lines, painted_page, read_page
 
+    if options.html and Path(options.html).resolve() == Path(options.document).resolve():
+        raise UsageError(f"--html {options.html} is the page itself, which it would replace; name another file")
     judgement = judge(read_page(options.document, options.run), options.balance)
     print("\n".join(block_lines(judgement)))
     if options.html:

@@ -60,7 +60,7 @@ def block_lines(judgement: Judgement) -> list[str]:
     """A line on the page and one a block: kept or not, probability, element, beginning of the text."""
     lines = [_summary(judgement)]
     for is_kept, likely, element, text in _blocks(judgement):
-        shown = " ".join(text.split())
+        shown = "".join(character if character.isprintable() else " " for character in " ".join(text.split()))  # none steers a terminal
         shown = shown if len(shown) <= SHOWN_CHARACTERS else shown[: SHOWN_CHARACTERS - 3] + "..."
         lines.append(f"  {'kept' if is_kept else '-':<4} {likely:.3f}  {element:<10} {shown}")
     return lines

@@ -10,7 +10,7 @@ import numpy as np
 from curation.extraction.blocks.decide import RECALL_WEIGHTS
 from curation.extraction.blocks.features import NAMES
 from curation.extraction.blocks.model import Model
-from curation.extraction.training.evaluate import Scores, scores_by_type, snippet_scores
+from curation.extraction.training.evaluate import Scores, pages_given_up, scores_by_type, snippet_scores
 from curation.extraction.training.fit import PARAMETERS, TREES
 from curation.extraction.training.labels import UNKNOWN
 from curation.extraction.training.pages import FOLDS, NO_GOLD, LabelledPage
@@ -53,12 +53,20 @@ def model_card(
         *_rows({balance: scores_by_type(pages, likely, balance) for balance in RECALL_WEIGHTS}),
         *_rows({balance: {"snippets": snippet_scores(pages, likely, balance)} for balance in RECALL_WEIGHTS} if snippets else {}),
         "",
+        "Without main content: " + _given_up(pages, likely),
+        "",
         "## Known failures",
         "",
         _FAILURES,
         "",
     ]
     return "\n".join(lines)
+
+
+def _given_up(pages: Sequence[LabelledPage], likely: Sequence[np.ndarray]) -> str:
+    found, empty = pages_given_up(pages, likely, has_gold=False)
+    lost, full = pages_given_up(pages, likely, has_gold=True)
+    return f"{found} of {empty} pages whose gold text is empty are found so, and {lost} of the {full:,} others."
 
 
 def _rows(tables: dict[str, dict[str, Scores]]) -> list[str]:

@@ -52,6 +52,13 @@ def scores_by_type(pages: Sequence[LabelledPage], likely: Sequence[np.ndarray], 
     return {name: mean_scores(scores) for name, scores in sorted(found.items())}
 
 
+def pages_given_up(pages: Sequence[LabelledPage], likely: Sequence[np.ndarray], has_gold: bool) -> tuple[int, int]:
+    """How many pages with (or without) words in their gold text are found to have no main content, and how many such pages there are."""
+    which = [place for place, page in enumerate(pages) if page.gold is not None and bool(_WORD.search(page.gold)) == has_gold]
+    lost = [not decide(likely[place], pages[place].words, RECALL_WEIGHTS["balanced"]).kept.any() for place in which]
+    return sum(lost), len(lost)
+
+
 def mean_scores(scores: Sequence[tuple[float, float, float]]) -> Scores:
     """The means of (F1, precision, recall) over pages."""
     f1, precision, recall = np.array(scores).T

@@ -157,6 +157,11 @@ def test_every_block_has_a_line() -> None:
     assert block_lines(judge("")) == ["no block of text"]
 
 
+def test_no_text_of_a_page_steers_the_terminal() -> None:
+    lines = block_lines(judge("<pre>red \x1b[31m \u202e txet \x9b2J \x07"))
+    assert len(lines) == 2 and all(line.isprintable() for line in lines) and "red  [31m   txet" in lines[1]
+
+
 def test_a_page_of_a_run_is_found_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     body = html_page(1)
     path = write(tmp_path / "pages.warc.gz", member(page_record(1, body)) + member(page_record(2, b"<ul><li>a</ul>")))
@@ -174,3 +179,13 @@ def test_a_page_of_a_run_is_found_and_shown(tmp_path: Path, capsys: pytest.Captu
         read_page("http://site9.example/", run)
     with pytest.raises(InputError, match="give --run"):
         read_page("nothing.html", None)
+
+
+def test_the_painted_page_replaces_no_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.html"
+    page.write_text(PAGE)
+    (tmp_path / "link.html").symlink_to(page)
+    for name in ("page.html", "link.html"):
+        assert main(["extraction", "blocks", str(page), "--html", str(tmp_path / name)]) == 2
+        assert "would replace" in capsys.readouterr().err
+    assert page.read_text() == PAGE

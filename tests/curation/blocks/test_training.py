@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,9 @@ import pytest
 
 from cli import main
 from curation.errors import InputError
-from curation.extraction.blocks.model import load_model, probabilities
+from curation.extraction.blocks.model import ONE, load_model, probabilities
 from curation.extraction.blocks.scan import scan
-from curation.extraction.training.evaluate import word_scores
+from curation.extraction.training.evaluate import pages_given_up, word_scores
 from curation.extraction.training.labels import MAIN, REST, UNKNOWN, labels_of_gold, labels_of_snippets
 from curation.extraction.training.pages import fold_of, read_pages
 
@@ -59,6 +60,15 @@ def test_pages_of_one_registrable_domain_are_in_one_fold() -> None:
 )
 def test_word_scores(gold: str, text: str, expected: tuple[float, float, float]) -> None:
     assert word_scores(gold, text) == pytest.approx(expected)
+
+
+def test_pages_without_main_content_are_counted(tmp_path: Path) -> None:
+    """Of four pages, two without gold words; the best block of the first two and of the last has a probability below .3."""
+    with_gold = read_pages(*make_archives(tmp_path, 4))[:4]
+    pages = [replace(page, gold=gold) for page, gold in zip(with_gold, ["a", "", " .", "b"], strict=True)]
+    likely = [np.full(len(page.words), round(share * ONE)) for page, share in zip(pages, [0.2, 0.29, 0.9, 0.1], strict=True)]
+    assert pages_given_up(pages, likely, has_gold=False) == (1, 2)
+    assert pages_given_up(pages, likely, has_gold=True) == (2, 2)
 
 
 def add(archive: tarfile.TarFile, name: str, content: str) -> None:
