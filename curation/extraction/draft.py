@@ -1,4 +1,4 @@
-"""A draft of a page's text, at a tenth of the price: what resiliparse takes for the main content, and all that is visible.
+"""A draft of a page's text, at a tenth of trafilatura's price: what resiliparse takes for the main content, and all that is visible.
 
 Each of the two misses the text of some pages; a judge who looks at both, and at their long lines, misses few.
 """
