@@ -141,41 +141,41 @@ def _measure(code: Any, runs: Any, blocks: Any, kinds: Any, link: Any, counts: A
                     point, width = decode(code, place)
                 place += width
                 kind = ascii_kinds[point] if point < 128 else range_kinds[np.searchsorted(range_starts, point, side="right") - 1]
-                if kind == 0:
+                if kind == _BLANK:
                     in_word = False
                     continue
                 last_kind = kind
                 if first_kind == 0:
                     first_kind = kind
-                if kind <= 3:  # of words
+                if kind <= _DIGIT:  # of words
                     if not in_word:
-                        tenths += 10
+                        tenths += _TENTHS
                         in_word = True
                     letters += 1
-                    digits += kind == 3
-                    capitals += kind == 2
+                    digits += kind == _DIGIT
+                    capitals += kind == _CAPITAL
                     text = (text ^ np.uint64(point)) * np.uint64(1099511628211)
                     continue
                 in_word = False
-                if kind == 8:
-                    tenths += 5
-                    letters += 3
+                if kind == _IDEOGRAM:
+                    tenths += _TENTHS_OF_IDEOGRAM
+                    letters += _LETTERS_OF_IDEOGRAM
                     text = (text ^ np.uint64(point)) * np.uint64(1099511628211)
-                elif kind == 9:
-                    tenths += 2
+                elif kind == _UNSPACED:
+                    tenths += _TENTHS_OF_UNSPACED
                     letters += 1
                     text = (text ^ np.uint64(point)) * np.uint64(1099511628211)
-                elif kind == 4:
+                elif kind == _SENTENCE:
                     sentences += 1
-                elif kind == 5:
+                elif kind == _COMMA:
                     commas += 1
                 else:
                     symbols += 1
-                    copyright += kind == 7
+                    copyright += kind == _COPYRIGHT
             if linked:
                 link_tenths += tenths - before
         hashes[block] = text
         row = counts[block]
-        row[0], row[1], row[2] = (tenths + 9) // 10, letters, (link_tenths + 9) // 10
+        row[0], row[1], row[2] = (tenths + _TENTHS - 1) // _TENTHS, letters, (link_tenths + _TENTHS - 1) // _TENTHS
         row[3], row[4], row[5], row[6], row[7] = sentences, commas, digits, capitals, links
         row[8], row[9], row[10], row[11], row[12] = lines, symbols, copyright, last_kind, first_kind
