@@ -27,13 +27,14 @@ class Decision:
     confidence: float
 
 
-def decide(probabilities: np.ndarray, words: np.ndarray, recall_weight: int) -> Decision:
+def decide(probabilities: np.ndarray, words: np.ndarray, recall_weight: int, nothing_else: bool = False) -> Decision:
     """Choose blocks by their probabilities (0 to ``ONE``) and lengths; equal ones in the page's order.
 
+    ``nothing_else``: the page holds plain text alone, and so has main content however little there is to tell it by.
     Sums are of whole numbers below 2^53, and a quotient of such is the same on every machine.
     """
     kept = np.zeros(len(words), np.bool_)
-    if probabilities.max(initial=0) < MIN_BEST_PROBABILITY:
+    if len(words) == 0 or (probabilities.max() < MIN_BEST_PROBABILITY and not nothing_else):
         return Decision(kept, 0.0)
     order = np.argsort(-probabilities, kind="stable")
     taken = np.cumsum(words[order]) * ONE

@@ -6,12 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from curation.extraction.blocks.decide import RECALL_WEIGHTS, decide
-from curation.extraction.blocks.features import features
+from curation.extraction.blocks.decide import RECALL_WEIGHTS, Decision, decide
+from curation.extraction.blocks.features import NAMES, features
 from curation.extraction.blocks.measure import measure
 from curation.extraction.blocks.model import Model, load_model, probabilities
 from curation.extraction.blocks.scan import Scan, scan
 from curation.extraction.blocks.structure import structure
+
+# A page of plain text alone, such as one paragraph without any frame, looks like none that the trees have seen. Our choice; no
+# page of the development set without gold text has more than .7 of its words so.
+MIN_PLAIN_SHARE = 0.9
+MIN_PLAIN_WORDS = 5  # our choice: "Loading ..." is no text
+FRAMES = ("nav", "header", "footer", "aside", "form", "noscript", "control", "dialog", "hidden", "search", "link", "heading")
+_FRAME_COLUMNS = [NAMES.index(f"inside_{name}") for name in FRAMES]
+_LINK_WORDS = NAMES.index("own_link_words")
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,7 @@ def judge(html: str, balance: str = "balanced", model: Model | None = None) -> J
     page = scan(html)
     table, words = block_features(page)
     likely = probabilities(model or load_model(), table)
-    decision = decide(likely, words, RECALL_WEIGHTS[balance])
+    decision = choose(likely, table, words, balance)
     return Judgement(page, likely, decision.kept, decision.confidence)
 
 
@@ -37,3 +45,15 @@ def block_features(page: Scan) -> tuple[np.ndarray, np.ndarray]:
     """[block, feature] of a page, as ``features.NAMES``, and the words of each block."""
     counts, hashes = measure(page)
     return features(page, counts, hashes, structure(page, counts)), counts[:, 0]
+
+
+def choose(likely: np.ndarray, table: np.ndarray, words: np.ndarray, balance: str) -> Decision:
+    """The blocks to keep of a page with these features and probabilities."""
+    return decide(likely, words, RECALL_WEIGHTS[balance], holds_nothing_else(table, words))
+
+
+def holds_nothing_else(table: np.ndarray, words: np.ndarray) -> bool:
+    """Whether a page of these features holds plain text and hardly anything else: no links, menus, forms, notices or headings."""
+    plain = (table[:, _FRAME_COLUMNS] == 0).all(axis=1) & (table[:, _LINK_WORDS] == 0)
+    text = int(words[plain].sum())
+    return text >= max(MIN_PLAIN_WORDS, MIN_PLAIN_SHARE * int(words.sum()))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from curation.extraction.blocks.decide import RECALL_WEIGHTS, decide
+from curation.extraction.blocks.judge import choose
 from curation.extraction.blocks.model import probabilities
 from curation.extraction.training.fit import fit
 from curation.extraction.training.pages import FOLDS, LabelledPage
@@ -37,7 +37,7 @@ def cross_validate(pages: Sequence[LabelledPage], seed: int) -> list[np.ndarray]
 
 def predicted_text(page: LabelledPage, likely: np.ndarray, balance: str) -> str:
     """The text that is kept of a page."""
-    kept = decide(likely, page.words, RECALL_WEIGHTS[balance]).kept
+    kept = choose(likely, page.table, page.words, balance).kept
     return "\n".join(text for text, is_kept in zip(page.texts, kept, strict=True) if is_kept)
 
 
@@ -55,7 +55,7 @@ def scores_by_type(pages: Sequence[LabelledPage], likely: Sequence[np.ndarray], 
 def pages_given_up(pages: Sequence[LabelledPage], likely: Sequence[np.ndarray], has_gold: bool) -> tuple[int, int]:
     """How many pages with (or without) words in their gold text are found to have no main content, and how many such pages there are."""
     which = [place for place, page in enumerate(pages) if page.gold is not None and bool(_WORD.search(page.gold)) == has_gold]
-    lost = [not decide(likely[place], pages[place].words, RECALL_WEIGHTS["balanced"]).kept.any() for place in which]
+    lost = [not choose(likely[place], pages[place].table, pages[place].words, "balanced").kept.any() for place in which]
     return sum(lost), len(lost)
 
 

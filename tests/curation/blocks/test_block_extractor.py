@@ -189,3 +189,13 @@ def test_the_painted_page_replaces_no_page(tmp_path: Path, capsys: pytest.Captur
         assert main(["extraction", "blocks", str(page), "--html", str(tmp_path / name)]) == 2
         assert "would replace" in capsys.readouterr().err
     assert page.read_text() == PAGE
+
+
+@pytest.mark.parametrize("html", ["<p>{}</p>", "{}", "<html><body><article><p>{}</p></article></body></html>", "<table><tr><td>{}</table>"])
+def test_a_page_of_plain_text_alone_keeps_it(html: str) -> None:
+    text = "lorem ipsum dolor sit amet consectetur"  # no sentence, and far too short to be told by its features
+    assert load_extractor("blocks").extract(HtmlPage(html.format(text))).text == text
+    with pytest.raises(PageRefused):
+        load_extractor("blocks").extract(HtmlPage(html.format("Loading ...")))
+    with pytest.raises(PageRefused):
+        load_extractor("blocks").extract(HtmlPage(html.format(f"<nav>{text}</nav>")))
