@@ -59,10 +59,10 @@ class NgramCounts:
     documents: IntArray
 
     @classmethod
-    def of_dense(cls, counts: IntArray) -> NgramCounts:
-        """The counts that are not 0."""
-        ngrams = np.flatnonzero(counts)
-        return cls(ngrams.astype(np.int32), counts[ngrams])
+    def of_documents(cls, ngrams_of_documents: list[IntArray]) -> NgramCounts:
+        """The counts of documents that hold the given n-grams, each of them once."""
+        ngrams, documents = np.unique(np.concatenate([np.zeros(0, np.int64), *ngrams_of_documents]), return_counts=True)
+        return cls(ngrams.astype(np.int32), documents)
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def measure_shard(shard: Shard, index_path: str, index_version: str, max_example
 
 def measure_documents(documents: pl.DataFrame, index: OverlapIndex, max_examples: int) -> ShardOverlap:
     """What documents (with the columns of ``COLUMNS``) contribute to the overlap of the corpus."""
-    counts = [np.zeros(len(table), np.int64) for table in (*index.removal, *index.report)]
+    found: list[list[IntArray]] = [[] for _ in (*index.removal, *index.report)]  # n-grams of each document with any, by table
     documents_hit: dict[str, IntArray] = {}
     best: dict[int, Example] = {}
     for document, source, text in documents.select("id", "source", "text").iter_rows():
@@ -151,7 +151,7 @@ def measure_documents(documents: pl.DataFrame, index: OverlapIndex, max_examples
             if len(ngrams) == 0:
                 continue
             unique = np.unique(ngrams)
-            counts[number][unique] += 1
+            found[number].append(unique)
             if number < len(index.removal):
                 continue  # who is hit, the report says by lengths of its own
             hit.update(np.unique(index.benchmark_of_item[table.expand(unique)[1]]).tolist())
@@ -162,8 +162,8 @@ def measure_documents(documents: pl.DataFrame, index: OverlapIndex, max_examples
             documents_hit.setdefault(source or "", np.zeros(len(index.labels), np.int64))[list(hit)] += 1
     examples = best_examples(list(best.values()), index, max_examples)
     return ShardOverlap(
-        [NgramCounts.of_dense(own) for own in counts[: len(index.removal)]],
-        [NgramCounts.of_dense(own) for own in counts[len(index.removal) :]],
+        [NgramCounts.of_documents(own) for own in found[: len(index.removal)]],
+        [NgramCounts.of_documents(own) for own in found[len(index.removal) :]],
         documents_hit,
         _with_excerpts(examples, documents),
     )
