@@ -51,7 +51,7 @@ def parse_target(link: str, base: URL | None = None, any_port: bool = False) -> 
         if _ODD_IN_AUTHORITY.search(authority) or not _is_plain(host) or ("[" in authority and ":" not in host):
             raise FetchProblem(FetchReason.ODD_ADDRESS, link)
         target = target.with_host(host)
-    except (ValueError, TypeError) as error:  # what yarl says of impossible ports, brackets and names
+    except (ValueError, TypeError, IndexError) as error:  # what yarl says of impossible ports, brackets and names
         raise FetchProblem(FetchReason.ODD_ADDRESS, f"{link[:MAX_URL_CHARACTERS]!a}: {error}") from error
     if target.port not in DEFAULT_PORTS and not any_port:
         raise FetchProblem(FetchReason.OTHER_PORT, str(target))

@@ -143,6 +143,13 @@ def test_odd_redirects_are_refused(place: str) -> None:
         parse_target(place, URL("http://h.example/a/b"))
 
 
+@pytest.mark.parametrize("link", ["http://[]@/", "http://[/", "http://]/", "http://[]/", "http://a[]@/", "http://[@]/", "http://[]@[]/"])
+def test_brackets_without_an_address_are_refused(link: str) -> None:
+    with pytest.raises(FetchProblem) as refused:
+        parse_target(link)
+    assert refused.value.reason is FetchReason.ODD_ADDRESS
+
+
 @given(st.text(), st.text(alphabet="127.0x[]:@\\/%#?ffa-z。①", max_size=30))
 def test_any_text_is_an_address_or_refused(text: str, host: str) -> None:
     for link in (text, f"http://{host}/", f"http://{text}", f"http://example.com/{text}"):
