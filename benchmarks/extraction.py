@@ -12,21 +12,19 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import numpy as np
-
 from benchmarks import measure, peers, table
 from benchmarks.table import Row, higher_is_better, lower_is_better
 from curation.extraction.guard import Guard
 from curation.extraction.page import PageOptions, PageRequest, PageText, extract_page, warm_up
-from curation.extraction.training.evaluate import Scores, cross_validate, mean_scores, predicted_text, word_scores
-from curation.extraction.training.pages import LabelledPage, read_pages, wcxb_bodies
+from curation.extraction.training.evaluate import Scores, cross_validate, kept_texts, scores_by_type
+from curation.extraction.training.pages import archive_files, read_pages
 from curation.recipe import CrawlLimits
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -71,26 +69,20 @@ def compare_quality(inputs: Inputs) -> list[Row]:
     """F1, precision and recall of each extractor by page type, beside trafilatura's."""
     pages = read_pages(inputs.wcxb, inputs.segments)
     likely = cross_validate(pages, seed=1)
-    whole = [(page, chances) for page, chances in zip(pages, likely, strict=True) if page.gold is not None]
-    found = {name: [predicted_text(page, chances, balance) for page, chances in whole] for name, balance in OURS.items()}
-    bodies = wcxb_bodies(inputs.wcxb)
-    found |= {name: _guarded_texts(name, bodies) for name in GUARDED}
-    scores = {name: _by_type([page for page, _ in whole], texts) for name, texts in found.items()}
+    with_gold = [place for place, page in enumerate(pages) if page.gold is not None]
+    whole, likely = [pages[place] for place in with_gold], [likely[place] for place in with_gold]
+    texts = {name: kept_texts(whole, likely, balance) for name, balance in OURS.items()}
+    bodies = [body for name, body in archive_files(inputs.wcxb).items() if name.startswith("html/")]
+    texts |= {name: _guarded_texts(name, bodies) for name in GUARDED}
+    scores = {name: scores_by_type(whole, found) for name, found in texts.items()}
     return [row for name in scores if name != REFERENCE for row in _quality_rows(name, scores[name], scores[REFERENCE])]
 
 
-def _guarded_texts(name: str, bodies: Mapping[str, bytes]) -> list[str]:
+def _guarded_texts(name: str, bodies: Sequence[bytes]) -> list[str]:
     options = PageOptions(name)
     with Guard(partial(extract_page, options), partial(warm_up, options), CrawlLimits()) as guard:
-        results = [guard.call(PageRequest(body, "utf-8", True)) for body in bodies.values()]
+        results = [guard.call(PageRequest(body, "utf-8", True)) for body in bodies]
     return [result.text if isinstance(result, PageText) else "" for result in results]
-
-
-def _by_type(pages: list[LabelledPage], texts: list[str]) -> dict[str, Scores]:
-    scores = [word_scores(page.gold or "", text) for page, text in zip(pages, texts, strict=True)]
-    types = np.array([page.page_type for page in pages])
-    groups = {"all": np.ones(len(pages), np.bool_), **{name: types == name for name in sorted(set(types.tolist()))}}
-    return {name: mean_scores([score for score, is_in in zip(scores, which, strict=True) if is_in]) for name, which in groups.items()}
 
 
 def _quality_rows(name: str, ours: Mapping[str, Scores], theirs: Mapping[str, Scores]) -> list[Row]:

@@ -50,23 +50,24 @@ def train(options: argparse.Namespace) -> int:
     from curation.extraction.blocks.decide import RECALL_WEIGHTS
     from curation.extraction.blocks.model import save_model
     from curation.extraction.training.card import model_card
-    from curation.extraction.training.evaluate import cross_validate, scores_by_type
+    from curation.extraction.training.evaluate import cross_validate, kept_texts, scores_by_type
     from curation.extraction.training.fit import fit
     from curation.extraction.training.pages import read_pages
 
     archives = [Path(options.wcxb), Path(options.segments)]
     pages = read_pages(*archives)
     likely = cross_validate(pages, options.seed)
+    texts = {balance: kept_texts(pages, likely, balance) for balance in RECALL_WEIGHTS}
     model = fit(pages, options.seed)
     digests = {archive.name: hashlib.sha256(archive.read_bytes()).hexdigest() for archive in archives}
     output = Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
     save_model(model, output / "model.npz")
-    card = model_card(pages, likely, model, digests, options.seed, datetime.now(UTC).date())
+    card = model_card(pages, texts, model, digests, options.seed, datetime.now(UTC).date())
     (output / "model.md").write_text(card, encoding="utf-8")
     print(f"extraction: {len(pages):,} pages, {len(model.roots)} trees")
-    for balance in RECALL_WEIGHTS:
-        scores = scores_by_type(pages, likely, balance)["all"]
+    for balance, found in texts.items():
+        scores = scores_by_type(pages, found)["all"]
         print(f"  {balance}: F1 {scores.f1:.4f}, precision {scores.precision:.4f}, recall {scores.recall:.4f}")
     print(f"output: {output}")
     return EXIT_DONE

@@ -1,83 +1,48 @@
-"""The card that goes with a model: what it was made of, how, how good it is, and where it fails."""
+"""The card that goes with a model: what it was made of, how, how good it is, and where it fails; its words lie in ``card.template.md``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from datetime import date
+from pathlib import Path
 
-import numpy as np
-
-from curation.extraction.blocks.decide import RECALL_WEIGHTS
 from curation.extraction.blocks.features import NAMES
 from curation.extraction.blocks.model import Model
-from curation.extraction.training.evaluate import Scores, pages_given_up, scores_by_type, snippet_scores
+from curation.extraction.training.evaluate import Scores, pages_given_up, scores_by_type
 from curation.extraction.training.fit import PARAMETERS, TREES
 from curation.extraction.training.labels import UNKNOWN
-from curation.extraction.training.pages import FOLDS, NO_GOLD, LabelledPage
+from curation.extraction.training.pages import FOLDS, LabelledPage
 
-_FAILURES = """- Product and collection pages: what is the offer and what is advertised beside it often look the same.
-- Pages that a browser fills by script hold no main text; some of them are taken for pages with little of it.
-- Pages in few languages: the training pages are mostly English, some German. Features know no words, see docs/extraction.md.
-- Comments below an article count as main text on forums and as the rest elsewhere; pages between the two are judged either way."""
+_TEMPLATE = Path(__file__).with_name("card.template.md")
 
 
 def model_card(
-    pages: Sequence[LabelledPage], likely: Sequence[np.ndarray], model: Model, digests: dict[str, str], seed: int, day: date
+    pages: Sequence[LabelledPage], texts: Mapping[str, Sequence[str]], model: Model, digests: Mapping[str, str], seed: int, day: date
 ) -> str:
-    """The card as Markdown; ``likely`` comes from cross-validation, ``digests`` are the sha256 of the archives by name."""
-    blocks = sum(int((page.labels != UNKNOWN).sum()) for page in pages)
-    snippets = sum(page.page_type == NO_GOLD for page in pages)
-    lines = [
-        "# The model of the block extractor",
-        "",
-        f"Made on {day.isoformat()} by `python cli.py extraction train --seed {seed}`: {len(model.roots)} trees, {len(model.feature):,}"
-        f" splits, {len(model.values):,} leaves, {len(NAMES)} features.",
-        "",
-        "## Data and licences",
-        "",
-        f"{len(pages) - snippets:,} pages with gold text: WCXB, development split, (c) 2026 Murrough Foley, CC-BY-4.0. {snippets:,} pages"
-        " with snippets that must and must not appear: trafilatura's evaluation set, Apache-2.0. The pages are their owners'; none of their"
-        f" text is in the model, which holds thresholds and sums. {blocks:,} labelled blocks.",
-        "",
-        *(f"- {name}: sha256 {digest}" for name, digest in digests.items()),
-        "",
-        "## Training",
-        "",
-        f"LightGBM, {TREES} rounds, " + ", ".join(f"{key} {value}" for key, value in PARAMETERS.items()) + ".",
-        "Features: `curation/extraction/blocks/features.py`; none reads a word, a class name or an id.",
-        "",
-        f"## F1 / precision / recall in {FOLDS} folds by registrable domain",
-        "",
-        "| pages | | " + " | ".join(RECALL_WEIGHTS) + " | F1 below .3, balanced |",
-        "|---|---:|" + "---|" * (len(RECALL_WEIGHTS) + 1),
-        *_rows({balance: scores_by_type(pages, likely, balance) for balance in RECALL_WEIGHTS}),
-        *_rows({balance: {"snippets": snippet_scores(pages, likely, balance)} for balance in RECALL_WEIGHTS} if snippets else {}),
-        "",
-        "Without main content: " + _given_up(pages, likely),
-        "",
-        "## Known failures",
-        "",
-        _FAILURES,
-        "",
-    ]
-    return "\n".join(lines)
+    """The card as Markdown; ``texts``: by balance, what is kept of the pages in cross-validation; ``digests``: sha256 of the archives."""
+    scores = {balance: scores_by_type(pages, found) for balance, found in texts.items()}
+    return _TEMPLATE.read_text(encoding="utf-8").format(
+        day=day,
+        seed=seed,
+        model=model,
+        features=len(NAMES),
+        pages=scores["balanced"],
+        blocks=sum(int((page.labels != UNKNOWN).sum()) for page in pages),
+        archives="\n".join(f"- {name}: sha256 {digest}" for name, digest in digests.items()),
+        rounds=TREES,
+        parameters=", ".join(f"{key} {value}" for key, value in PARAMETERS.items()),
+        folds=FOLDS,
+        table=_table(scores),
+        without=pages_given_up(pages, texts["balanced"], has_gold=False),
+        others=pages_given_up(pages, texts["balanced"], has_gold=True),
+    )
 
 
-def _given_up(pages: Sequence[LabelledPage], likely: Sequence[np.ndarray]) -> str:
-    found, empty = pages_given_up(pages, likely, has_gold=False)
-    lost, full = pages_given_up(pages, likely, has_gold=True)
-    return f"{found} of {empty} pages whose gold text is empty are found so, and {lost} of the {full:,} others."
-
-
-def _rows(tables: dict[str, dict[str, Scores]]) -> list[str]:
-    rows = []
-    for name in tables.get("balanced", {}):
-        cells = [_cell(table[name]) for table in tables.values()]
-        balanced = tables["balanced"][name]
-        low = f"{balanced.low:.1%}" if name != "snippets" else ""
-        rows.append(f"| {name} | {balanced.pages:,} | " + " | ".join(cells) + f" | {low} |")
-    return rows
-
-
-def _cell(scores: Scores) -> str:
-    return " / ".join(f"{value:.3f}" for value in (scores.f1, scores.precision, scores.recall))
+def _table(scores: Mapping[str, Mapping[str, Scores]]) -> str:
+    """A row for each page type, a column for each balance."""
+    rows = [["pages", "", *scores, "F1 below .3, balanced"], ["---", "---:", *["---"] * (len(scores) + 1)]]
+    for name, balanced in scores["balanced"].items():
+        cells = [f"{mean.f1:.3f} / {mean.precision:.3f} / {mean.recall:.3f}" for mean in (table[name] for table in scores.values())]
+        rows.append([name, f"{balanced.pages:,}", *cells, "" if math.isnan(balanced.low) else f"{balanced.low:.1%}"])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -1,11 +1,13 @@
-"""How well models do on pages that they have not seen: F1, precision and recall over words, as WCXB defines them."""
+"""How well texts match what is known of their pages: F1, precision and recall over words, as WCXB defines them."""
 
 from __future__ import annotations
 
+import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 
@@ -20,7 +22,7 @@ LOW_F1 = 0.3
 
 @dataclass(frozen=True)
 class Scores:
-    """Means over pages, 0 to 1; ``low``: the share of pages with an F1 below ``LOW_F1``."""
+    """Means over pages, 0 to 1; ``low``: the share of pages with an F1 below ``LOW_F1``, nan where pages have none of their own."""
 
     pages: int
     f1: float
@@ -35,34 +37,25 @@ def cross_validate(pages: Sequence[LabelledPage], seed: int) -> list[np.ndarray]
     return [probabilities(models[page.fold], page.table) for page in pages]
 
 
-def predicted_text(page: LabelledPage, likely: np.ndarray, balance: str) -> str:
-    """The text that is kept of a page."""
-    kept = choose(likely, page.table, page.words, balance).kept
-    return "\n".join(text for text, is_kept in zip(page.texts, kept, strict=True) if is_kept)
+def kept_texts(pages: Sequence[LabelledPage], likely: Sequence[np.ndarray], balance: str) -> list[str]:
+    """The text that is kept of each page."""
+    kept = [choose(chances, page.table, page.words, balance).kept for page, chances in zip(pages, likely, strict=True)]
+    return ["\n".join(compress(page.texts, which)) for page, which in zip(pages, kept, strict=True)]
 
 
-def scores_by_type(pages: Sequence[LabelledPage], likely: Sequence[np.ndarray], balance: str) -> dict[str, Scores]:
-    """Scores of all pages with a gold text ("all") and of each page type."""
-    found: dict[str, list[tuple[float, float, float]]] = {"all": []}
-    for page, chances in zip(pages, likely, strict=True):
+def scores_by_type(pages: Sequence[LabelledPage], texts: Sequence[str]) -> dict[str, Scores]:
+    """Scores of the texts of all pages with a gold text ("all"), of each page type, and of the pages with snippets, if there are any."""
+    found = defaultdict(list)
+    for page, text in zip(pages, texts, strict=True):
         if page.gold is not None:
-            score = word_scores(page.gold, predicted_text(page, chances, balance))
-            found["all"].append(score)
-            found.setdefault(page.page_type, []).append(score)
-    return {name: mean_scores(scores) for name, scores in sorted(found.items())}
-
-
-def pages_given_up(pages: Sequence[LabelledPage], likely: Sequence[np.ndarray], has_gold: bool) -> tuple[int, int]:
-    """How many pages with (or without) words in their gold text are found to have no main content, and how many such pages there are."""
-    which = [place for place, page in enumerate(pages) if page.gold is not None and bool(_WORD.search(page.gold)) == has_gold]
-    lost = [not choose(likely[place], pages[place].table, pages[place].words, "balanced").kept.any() for place in which]
-    return sum(lost), len(lost)
-
-
-def mean_scores(scores: Sequence[tuple[float, float, float]]) -> Scores:
-    """The means of (F1, precision, recall) over pages."""
-    f1, precision, recall = np.array(scores).T
-    return Scores(len(scores), float(f1.mean()), float(precision.mean()), float(recall.mean()), float((f1 < LOW_F1).mean()))
+            for name in ("all", page.page_type):
+                found[name].append(word_scores(page.gold, text))
+    scores = {}
+    for name, values in sorted(found.items()):
+        f1, precision, recall = np.array(values).T
+        scores[name] = Scores(len(values), f1.mean(), precision.mean(), recall.mean(), (f1 < LOW_F1).mean())
+    snippets = _snippet_scores(pages, texts)
+    return scores | ({"snippets": snippets} if snippets.pages else {})
 
 
 def word_scores(gold: str, text: str) -> tuple[float, float, float]:
@@ -71,18 +64,20 @@ def word_scores(gold: str, text: str) -> tuple[float, float, float]:
     if not wanted or not got:
         return (float(not wanted and not got),) * 3
     overlap = (wanted & got).total()
-    precision, recall = overlap / got.total(), overlap / wanted.total()
-    return 2 * overlap / (got.total() + wanted.total()), precision, recall
+    return 2 * overlap / (got.total() + wanted.total()), overlap / got.total(), overlap / wanted.total()
 
 
-def snippet_scores(pages: Sequence[LabelledPage], likely: Sequence[np.ndarray], balance: str) -> Scores:
+def _snippet_scores(pages: Sequence[LabelledPage], texts: Sequence[str]) -> Scores:
     """Over the snippets of all pages together: precision and recall of those that must appear against those that must not."""
-    hits = misses = false_hits = count = 0
-    for page, chances in zip(pages, likely, strict=True):
-        if page.gold is None:
-            text = " ".join(predicted_text(page, chances, balance).split())
-            found = sum(" ".join(snippet.split()) in text for snippet in page.main)
-            hits, misses, count = hits + found, misses + len(page.main) - found, count + 1
-            false_hits += sum(" ".join(snippet.split()) in text for snippet in page.rest)
-    precision, recall = hits / max(1, hits + false_hits), hits / max(1, hits + misses)
-    return Scores(count, 2 * hits / max(1, 2 * hits + false_hits + misses), precision, recall, 0.0)
+    found = [(page, " ".join(text.split())) for page, text in zip(pages, texts, strict=True) if page.gold is None]
+    main = [" ".join(snippet.split()) in text for page, text in found for snippet in page.main]
+    rest = [" ".join(snippet.split()) in text for page, text in found for snippet in page.rest]
+    hits, shown = sum(main), sum(main) + sum(rest)
+    return Scores(len(found), 2 * hits / max(1, shown + len(main)), hits / max(1, shown), hits / max(1, len(main)), math.nan)
+
+
+def pages_given_up(pages: Sequence[LabelledPage], texts: Sequence[str], has_gold: bool) -> tuple[int, int]:
+    """How many pages with (or without) words in their gold text were given none at all, and how many such pages there are."""
+    pairs = zip(pages, texts, strict=True)
+    given_up = [not text for page, text in pairs if page.gold is not None and bool(_WORD.search(page.gold)) == has_gold]
+    return sum(given_up), len(given_up)

@@ -42,29 +42,27 @@ def fit(pages: Sequence[LabelledPage], seed: int) -> Model:
         import lightgbm
     except ModuleNotFoundError as error:
         raise InputError("training needs LightGBM: pip install 'crawl2gpt[train-extractor]'") from error
-    known = [page.labels != UNKNOWN for page in pages]
-    rows = np.concatenate([page.table[which] for page, which in zip(pages, known, strict=True)])
-    labels = np.concatenate([page.labels[which] for page, which in zip(pages, known, strict=True)])
-    weights = np.concatenate([_weights(page)[which] for page, which in zip(pages, known, strict=True)])
-    data = lightgbm.Dataset(rows, labels, weight=weights / weights.mean())
+    rows, labels, weights = [], [], []
+    for page in pages:
+        known = page.labels != UNKNOWN
+        share = page.words / max(1, page.words.sum())
+        rows.append(page.table[known])
+        labels.append(page.labels[known])
+        weights.append((WORD_WEIGHT * share + (1 - WORD_WEIGHT) / max(1, len(share)))[known])
+    weight = np.concatenate(weights)
+    data = lightgbm.Dataset(np.concatenate(rows), np.concatenate(labels), weight=weight / weight.mean())
     booster = lightgbm.train({**PARAMETERS, "seed": seed}, data, TREES)
     return _as_arrays([tree["tree_structure"] for tree in booster.dump_model()["tree_info"]])
-
-
-def _weights(page: LabelledPage) -> np.ndarray:
-    share = page.words / max(1, page.words.sum())
-    weights: np.ndarray = WORD_WEIGHT * share + (1 - WORD_WEIGHT) / max(1, len(share))
-    return weights
 
 
 def _as_arrays(trees: Sequence[dict[str, Any]]) -> Model:
     nodes: list[list[int]] = []
     values: list[int] = []
     roots = [_add(tree, nodes, values) for tree in trees]
-    columns = np.array(nodes, np.int32).reshape(-1, 4).T
-    margins = np.arange(-MARGIN_RANGE * ONE, MARGIN_RANGE * ONE, 1 << MARGIN_STEP) / ONE + (1 << MARGIN_STEP) / ONE / 2
+    step = 1 << MARGIN_STEP
+    margins = (np.arange(-MARGIN_RANGE * ONE, MARGIN_RANGE * ONE, step) + step / 2) / ONE
     table = np.round(ONE / (1 + np.exp(-margins))).astype(np.int64)
-    feature, threshold, left, right = (np.ascontiguousarray(column) for column in columns)
+    feature, threshold, left, right = np.array(nodes, np.int32).reshape(-1, 4).T.copy()
     return Model(feature, threshold, left, right, np.array(roots, np.int32), np.array(values, np.int64), table)
 
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from curation.extraction.blocks.render import block_texts
-from curation.extraction.blocks.scan import Scan
 from curation.kernels import kernel
 
 UNKNOWN, REST, MAIN = -1, 0, 1
@@ -20,34 +18,30 @@ _SNIPPET_SHARE = 0.3  # of a block's characters that a snippet must be, for the 
 _SURE_CHARACTERS = 20  # a snippet of main text as long as that judges any block that it stands in (our choice)
 
 
-def labels_of_gold(scan: Scan, gold: str) -> np.ndarray:
-    """A label a block (int8): ``MAIN`` where most of its words are in the alignment of page and gold, else ``REST``.
+def labels_of_gold(texts: Sequence[str], gold: str) -> np.ndarray:
+    """A label a block (int8), from its text: ``MAIN`` where most of its words are in the alignment of page and gold, else ``REST``.
 
     The alignment is a longest common subsequence of words where a match behind a match counts half more, so that of a text
     that stands twice in the page the unbroken copy is taken.
     """
-    words = [_WORD.findall(text.lower()) for text in block_texts(scan)]
-    wanted = _WORD.findall(gold.lower())
+    words = [_WORD.findall(text.lower()) for text in texts]
     numbers: dict[str, int] = {}
     page = np.array([numbers.setdefault(word, len(numbers)) for block in words for word in block], np.int32)
-    target = np.array([numbers.setdefault(word, len(numbers)) for word in wanted], np.int32)
+    target = np.array([numbers.setdefault(word, len(numbers)) for word in _WORD.findall(gold.lower())], np.int32)
     if len(page) * len(target) > _LARGEST_ALIGNMENT:
         return np.full(len(words), UNKNOWN, np.int8)
-    matched = _aligned(page, target)
-    ends = np.cumsum([len(block) for block in words], dtype=np.int64)
-    sums = np.concatenate([[0], np.cumsum(matched)])
-    lengths = np.diff(np.concatenate([[0], ends]))
-    hits = sums[ends] - sums[ends - lengths]
+    lengths = np.array([len(block) for block in words], np.int64)
+    hits = np.bincount(np.repeat(np.arange(len(words)), lengths), _aligned(page, target), len(words))
     return np.where(lengths == 0, UNKNOWN, hits > _MAIN_SHARE * lengths).astype(np.int8)
 
 
-def labels_of_snippets(scan: Scan, main: Sequence[str], rest: Sequence[str]) -> np.ndarray:
+def labels_of_snippets(texts: Sequence[str], main: Sequence[str], rest: Sequence[str]) -> np.ndarray:
     """A label a block (int8) where a snippet judges it, else ``UNKNOWN``; main text wins."""
-    texts = [_plain(text) for text in block_texts(scan)]
-    labels = np.full(len(texts), UNKNOWN, np.int8)
+    blocks = [_plain(text) for text in texts]
+    labels = np.full(len(blocks), UNKNOWN, np.int8)
     for snippets, label, sure in ((rest, REST, float("inf")), (main, MAIN, _SURE_CHARACTERS)):
         for snippet in filter(None, map(_plain, snippets)):
-            for place, text in enumerate(texts):
+            for place, text in enumerate(blocks):
                 if snippet in text and (len(snippet) >= min(sure, _SNIPPET_SHARE * len(text))):
                     labels[place] = label
     return labels
@@ -67,12 +61,9 @@ def _aligned(page: Any, gold: Any) -> Any:
         corner, corner_match = best[0], matching[0]
         for column in range(1, columns + 1):
             above, above_match = best[column], matching[column]
-            score = -(1 << 30)
-            step = 0
+            score, step = -(1 << 30), 0
             if page[row - 1] == gold[column - 1]:
-                score = corner + 2
-                if corner_match + 3 > score:
-                    score, step = corner_match + 3, 4
+                score, step = (corner_match + 3, 4) if corner_match + 3 > corner + 2 else (corner + 2, 0)
             matching[column] = score
             if score >= above and score >= best[column - 1]:
                 best[column], step = score, step | 3

@@ -9,22 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 
 from curation.errors import InputError
 from curation.extraction.blocks.judge import block_features
 from curation.extraction.blocks.render import block_texts
-from curation.extraction.blocks.scan import Scan, scan
+from curation.extraction.blocks.scan import scan
 from curation.extraction.encoding import decode
 from curation.extraction.training.labels import labels_of_gold, labels_of_snippets
 
 FOLDS = 5
-NO_GOLD = "segments"  # the page type of pages that have snippets only
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,6 @@ class LabelledPage:
     ``gold``: None where there are snippets only: ``main`` must appear, ``rest`` must not.
     """
 
-    key: str
     page_type: str
     fold: int
     table: np.ndarray
@@ -42,8 +39,8 @@ class LabelledPage:
     words: np.ndarray
     texts: list[str]
     gold: str | None
-    main: list[str]
-    rest: list[str]
+    main: Sequence[str]
+    rest: Sequence[str]
 
 
 def read_pages(wcxb: Path, segments: Path) -> list[LabelledPage]:
@@ -52,62 +49,50 @@ def read_pages(wcxb: Path, segments: Path) -> list[LabelledPage]:
     Raises:
         InputError: an archive is missing, damaged, or holds something else.
     """
-    return [*_guarded(_wcxb_pages, wcxb), *_guarded(_segment_pages, segments)]
-
-
-def _guarded(read: Callable[[Path], Iterator[LabelledPage]], archive: Path) -> list[LabelledPage]:
-    try:
-        pages = list(read(archive))
-    except (OSError, tarfile.TarError, ValueError, KeyError) as error:
-        raise InputError(
-            f"{archive}: cannot be read as training pages ({type(error).__name__}: {error}); see docs/extraction.md"
-        ) from error
-    if not pages:
-        raise InputError(f"{archive}: holds no labelled pages; see docs/extraction.md for what it should be")
+    pages = []
+    for read, archive in ((_wcxb_pages, wcxb), (_segment_pages, segments)):
+        try:
+            found = list(read(archive_files(archive)))
+            if not found:
+                raise ValueError("none are labelled")
+        except (OSError, tarfile.TarError, ValueError, KeyError) as error:
+            raise InputError(f"{archive} holds no training pages ({type(error).__name__}: {error}); see docs/extraction.md") from error
+        pages += found
     return pages
 
 
-def _files(archive: Path) -> dict[str, bytes]:
-    """What the archive holds, by path without the first folder."""
+def archive_files(archive: Path) -> dict[str, bytes]:
+    """What the archive holds, by path without the first folder, in the order of these paths."""
     files = {}
     with tarfile.open(archive) as entries:
         for entry in entries:
             stream = entries.extractfile(entry)
             if stream:
                 files["/".join(PurePosixPath(entry.name).parts[1:]) or entry.name] = stream.read()
-    return files
+    return dict(sorted(files.items()))
 
 
-def wcxb_bodies(archive: Path) -> dict[str, bytes]:
-    """The pages of WCXB as they are stored, by key, in the order of ``read_pages``."""
-    files = _files(archive)
-    return {PurePosixPath(name).stem: files[name] for name in sorted(files) if name.startswith("html/")}
-
-
-def _wcxb_pages(archive: Path) -> Iterator[LabelledPage]:
-    files = _files(archive)
-    for name in sorted(name for name in files if name.startswith("ground-truth/")):
+def _wcxb_pages(files: dict[str, bytes]) -> Iterator[LabelledPage]:
+    for name in (name for name in files if name.startswith("ground-truth/")):
         truth = json.loads(files[name])
         key = PurePosixPath(name).stem
         html = decode(files[f"html/{key}.html"], "utf-8").text
-        gold = truth["ground_truth"].get("main_content") or ""
         page_type = truth["_internal"]["page_type"]["primary"]
-        page = scan(html.replace("\0", ""))
-        yield _labelled(page, key, page_type, truth.get("url") or key, labels_of_gold(page, gold), gold)
+        yield _labelled(html, page_type, truth.get("url") or key, truth["ground_truth"].get("main_content") or "")
 
 
-def _segment_pages(archive: Path) -> Iterator[LabelledPage]:
-    files = _files(archive)
+def _segment_pages(files: dict[str, bytes]) -> Iterator[LabelledPage]:
     for url, truth in sorted(json.loads(files["segments.json"]).items()):
-        page = scan(decode(files[f"html/{truth['file']}"], None).text.replace("\0", ""))
-        labels = labels_of_snippets(page, truth["with"], truth["without"])
-        yield _labelled(page, truth["file"], NO_GOLD, url, labels, None, main=truth["with"], rest=truth["without"])
+        html = decode(files[f"html/{truth['file']}"], None).text
+        yield _labelled(html, "snippets", url, None, truth["with"], truth["without"])
 
 
-def _labelled(page: Scan, key: str, page_type: str, url: str, labels: np.ndarray, gold: str | None, **snippets: Any) -> LabelledPage:
+def _labelled(html: str, page_type: str, url: str, gold: str | None, main: Sequence[str] = (), rest: Sequence[str] = ()) -> LabelledPage:
+    page = scan(html.replace("\0", ""))
     table, words = block_features(page)
-    fold = fold_of(url)
-    return LabelledPage(key, page_type, fold, table, labels, words, block_texts(page), gold, **{"main": [], "rest": [], **snippets})
+    texts = block_texts(page)
+    labels = labels_of_snippets(texts, main, rest) if gold is None else labels_of_gold(texts, gold)
+    return LabelledPage(page_type, fold_of(url), table, labels, words, texts, gold, main, rest)
 
 
 def fold_of(url: str) -> int:

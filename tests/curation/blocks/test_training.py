@@ -14,8 +14,9 @@ import pytest
 from cli import main
 from curation.errors import InputError
 from curation.extraction.blocks.model import ONE, load_model, probabilities
+from curation.extraction.blocks.render import block_texts
 from curation.extraction.blocks.scan import scan
-from curation.extraction.training.evaluate import pages_given_up, word_scores
+from curation.extraction.training.evaluate import kept_texts, pages_given_up, word_scores
 from curation.extraction.training.labels import MAIN, REST, UNKNOWN, labels_of_gold, labels_of_snippets
 from curation.extraction.training.pages import fold_of, read_pages
 
@@ -34,12 +35,12 @@ PROSE = "The ferry number {n} crosses the river twice a day, and the captain kno
     ],
 )
 def test_labels_of_a_gold_text(html: str, gold: str, expected: list[int]) -> None:
-    assert labels_of_gold(scan(html), gold).tolist() == expected
+    assert labels_of_gold(block_texts(scan(html)), gold).tolist() == expected
 
 
 def test_labels_of_snippets() -> None:
     page = scan("<p>Share this<p>The whole long sentence about a ferry and more words behind it<p>by Ann, 3 May, and so on, and on<p>x")
-    labels = labels_of_snippets(page, ["long sentence about a ferry"], ["Share this", "3 May"])
+    labels = labels_of_snippets(block_texts(page), ["long sentence about a ferry"], ["Share this", "3 May"])
     assert labels.tolist() == [REST, MAIN, UNKNOWN, UNKNOWN]  # a date is too little of its block to judge it
 
 
@@ -68,8 +69,9 @@ def test_pages_without_main_content_are_counted(tmp_path: Path) -> None:
     linked = [replace(page, table=np.ones_like(page.table)) for page in with_gold]  # else they are plain text, which is not given up
     pages = [replace(page, gold=gold) for page, gold in zip(linked, ["a", "", " .", "b"], strict=True)]
     likely = [np.full(len(page.words), round(share * ONE)) for page, share in zip(pages, [0.2, 0.29, 0.9, 0.1], strict=True)]
-    assert pages_given_up(pages, likely, has_gold=False) == (1, 2)
-    assert pages_given_up(pages, likely, has_gold=True) == (2, 2)
+    texts = kept_texts(pages, likely, "balanced")
+    assert pages_given_up(pages, texts, has_gold=False) == (1, 2)
+    assert pages_given_up(pages, texts, has_gold=True) == (2, 2)
 
 
 def add(archive: tarfile.TarFile, name: str, content: str) -> None:
