@@ -88,7 +88,7 @@ def drafts(files: list[str]) -> Iterator[tuple[str, str | None, PageDraft]]:
         for record in read_records(file, limits=settings.limits):
             if record.state == DAMAGED or why_no_page(record) is not None:
                 continue
-            found = extract_page(PageOptions(drafts=True), replace(page_request(record), is_draft=True))
+            found = extract_page(PageOptions(settings.extractor, drafts=True), replace(page_request(record), is_draft=True))
             if isinstance(found, PageDraft):
                 yield document_id_of(record, context), record.target_uri, found
 

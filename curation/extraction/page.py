@@ -32,7 +32,7 @@ MAX_TITLE_CHARACTERS = 1000  # longer ones are no titles
 class PageOptions:
     """What is the same for all pages of a run. ``drafts``: drafts will be asked for, too."""
 
-    extractor: str = "trafilatura"
+    extractor: str
     metadata: bool = False
     max_depth: int = 512
     max_attributes: int = 1000

@@ -177,7 +177,7 @@ def test_binary_files_are_no_pages(body: bytes, is_html: bool) -> None:
 def test_wide_and_shifted_encodings_are_text(encoding: str) -> None:
     sentence = "この庭園は百年以上前に作られ、今も近くの住民によって大切に手入れされています。"
     body = f"<html><body><article><p>{sentence * 5}</p></article></body></html>".encode(encoding)
-    result = extract_page(PageOptions(), PageRequest(body, None, True))
+    result = extract_page(PageOptions("blocks"), PageRequest(body, None, True))
     assert isinstance(result, PageText) and sentence in result.text
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from curation.extraction.blocks import tags
 from curation.extraction.blocks.inside import BIT, ELEMENT_INSIDE, ROLE_BITS, ROLE_KEYS
-from curation.extraction.blocks.syntax import find_raw_end, is_blank, is_blank_text, name_key, skip_declaration
+from curation.extraction.blocks.syntax import cut_attribute, find_raw_end, is_blank, is_blank_text, name_key, skip_declaration
 from curation.kernels import kernel
 
 MAX_BLOCKS = 50_000  # more would cost memory (0.8 KB each); what follows joins the last block, and no page is judged by such
@@ -116,29 +116,7 @@ def _read_attributes(code: Any, size: Any, place: Any, seen: Any, bits: Any, rol
             continue
         seen[_ATTRIBUTES] += np.uint64(1)
         name_start = place
-        place += 1
-        while place < size and code[place] != 61 and code[place] != 62 and code[place] != 47 and not is_blank(code[place]):
-            place += 1
-        name_end = place
-        while place < size and is_blank(code[place]):
-            place += 1
-        start = end = place
-        if place < size and code[place] == 61:
-            place += 1
-            while place < size and is_blank(code[place]):
-                place += 1
-            quote = code[place] if place < size else 0
-            if quote == 34 or quote == 39:
-                start = place = place + 1
-                while place < size and code[place] != quote:
-                    place += 1
-                end = place
-                place += 1
-            else:
-                start = place
-                while place < size and code[place] != 62 and not is_blank(code[place]):
-                    place += 1
-                end = place
+        name_end, start, end, place = cut_attribute(code, size, place)
         key = name_key(code, name_start, name_end)
         if key == _CLASS:
             value = _FNV_START

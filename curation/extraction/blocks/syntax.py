@@ -1,4 +1,4 @@
-"""The smallest parts of HTML's syntax, for compiled code: blanks, names, and where comments and raw text end.
+"""The smallest parts of HTML's syntax, for compiled code: blanks, names, attributes, and where comments and raw text end.
 
 They follow the HTML standard (13.2.5) and will not change, so kernels of other modules may call them.
 """
@@ -28,6 +28,32 @@ def name_key(code: Any, start: Any, end: Any) -> Any:
             byte |= np.uint64(32)
         key |= byte << np.uint64(8 * place)
     return key
+
+
+@kernel
+def cut_attribute(code: Any, size: Any, place: Any) -> Any:
+    """Of an attribute that begins at ``place``: where its name ends, where its value begins and ends, and where the tag goes on."""
+    place += 1
+    while place < size and code[place] != 61 and code[place] != 62 and code[place] != 47 and not is_blank(code[place]):
+        place += 1
+    name_end = place
+    while place < size and is_blank(code[place]):
+        place += 1
+    if place >= size or code[place] != 61:
+        return name_end, place, place, place
+    place += 1
+    while place < size and is_blank(code[place]):
+        place += 1
+    quote = code[place] if place < size else 0
+    if quote == 34 or quote == 39:
+        start = place = place + 1
+        while place < size and code[place] != quote:
+            place += 1
+        return name_end, start, place, place + 1
+    start = place
+    while place < size and code[place] != 62 and not is_blank(code[place]):
+        place += 1
+    return name_end, start, place, place
 
 
 @kernel
