@@ -189,17 +189,18 @@ def evasion_rows(benchmark: Path) -> list[table.Row]:
     """Share of items with one 13-gram in a text, disguised in each way, that are found."""
     from contamination.benchmarks import read_benchmark
     from contamination.indexing import build_index
-    from contamination.scan import find_hits
+    from contamination.scan import Scan
     from contamination.specs import resolve_specs
 
     read = [read_benchmark(spec) for spec in resolve_specs([str(benchmark)])]
-    tables = build_index(read, removal_words=13, report_min_words=8, report_max_words=13).removal
+    index = build_index(read, removal_words=13, report_min_words=8, report_max_words=13)
+    scan = Scan(index, index.removal)
     phrases = [" ".join(words[:13]) for item in read[0].items if len(words := item.text.split()) >= 13 and "".join(words[:13]).isalpha()]
     draw = random.Random(1)
     rows = []
     for name, disguise in EVASIONS.items():
         chosen = draw.sample(phrases, min(EVASION_ITEMS, len(phrases)))
-        found = sum(bool(find_hits(f"Before it. {disguise(phrase, draw)} Behind it.", tables)) for phrase in chosen)
+        found = sum(bool(scan.find(f"Before it. {disguise(phrase, draw)} Behind it.")) for phrase in chosen)
         rows.append(_asked(f"disguised by {name} ({len(chosen)})", "share", found / len(chosen), 0.95))
     return rows
 

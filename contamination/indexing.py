@@ -12,17 +12,19 @@ import numpy as np
 
 from contamination.arrays import BoolArray, IntArray, KeyArray
 from contamination.benchmarks import Benchmark, Item
-from contamination.index import KeyTable, NgramTable, OverlapIndex
+from contamination.index import RUN_WORDS, RUNS_PER_WORD, NgramTable, OverlapIndex
+from contamination.key_filter import KeyFilter
 from contamination.words import Words, find_words, ngram_keys
 
 LENGTH_PERCENTILE = 5  # GPT-3, appendix C: "the 5th percentile example length in words"
 SYNTHETIC_MIN_WORDS = 2  # GPT-3, table C.1: the smallest N, of anagrams and other word tasks
 CHUNK_CHARACTERS = 1 << 20  # our choice: text whose words are in memory at the same time
-# Stands between texts that are read in one run: no word and no HTML tag goes across it, and none begins with it.
+# Stands between texts that are read in one go: no word and no HTML tag goes across it, and none begins with it.
 SEPARATOR = "<\n"
 
 # For each length in words: n-grams as pairs of key and item.
 _Pairs = dict[int, list[tuple[KeyArray, IntArray]]]
+_Runs = dict[int, list[KeyArray]]  # for each length of runs in words: keys
 
 
 def report_ngram_words(lengths: Sequence[int] | IntArray, synthetic: bool, min_words: int, max_words: int) -> int:
@@ -51,18 +53,19 @@ def build_index(
     removal: _Pairs = {removal_words: []}
     report: _Pairs = {}
     report_words, too_short, first_item = [], [np.zeros(0, np.bool_)], 0
-    beginnings = [np.zeros(0, np.uint64)]
+    runs: _Runs = {}
     for benchmark in benchmarks:
         n = _report_words(benchmark, report_min_words, report_max_words)
         report_words.append(n)
         shortest = min(n, SYNTHETIC_MIN_WORDS if benchmark.spec.synthetic else report_min_words)
         for items in _chunks(benchmark.items):
-            passages = _Passages(items, first_item, report_min_words)
+            passages = _Passages(items, first_item)
             passages.add_ngrams(removal, removal_words, short_item_min_words or removal_words)
             passages.add_ngrams(report, n, shortest)
             too_short.append(passages.max_lengths() < shortest)
-            beginnings.append(np.unique(np.concatenate(passages.beginnings)))
+            passages.add_runs(runs)
             first_item += len(items)
+    filters = {words: _make_filter(runs.pop(words, [])) for words in sorted({min(words, RUN_WORDS) for words in (*removal, *report)})}
     return OverlapIndex(
         labels=[benchmark.spec.label for benchmark in benchmarks],
         report_words=report_words,
@@ -71,7 +74,7 @@ def build_index(
         too_short=np.concatenate(too_short),
         removal=[make_table(words, removal.pop(words)) for words in sorted(removal, reverse=True)],
         report=[make_table(words, report.pop(words)) for words in sorted(report)],
-        beginnings=KeyTable(report_min_words, np.unique(np.concatenate(beginnings))),
+        runs=filters,
     )
 
 
@@ -83,6 +86,14 @@ def make_table(words: int, parts: list[tuple[KeyArray, IntArray]]) -> NgramTable
     keys, items = _unique_pairs(keys, items)
     first = np.flatnonzero(_changes(keys))
     return NgramTable(words, keys[first], np.append(first, len(keys)), items)
+
+
+def _make_filter(parts: list[KeyArray]) -> KeyFilter:
+    """Filter of the keys of runs, which may repeat; ``parts`` is emptied."""
+    keys = np.concatenate([np.zeros(0, np.uint64), *parts])
+    parts.clear()
+    keys.sort()  # in place: np.unique would take several times the memory
+    return KeyFilter.of(keys[_changes(keys)], RUNS_PER_WORD)
 
 
 def _report_words(benchmark: Benchmark, min_words: int, max_words: int) -> int:
@@ -120,19 +131,16 @@ def _chunks(items: Sequence[Item]) -> Iterator[list[Item]]:
 
 
 def _words_of(texts: Sequence[str]) -> tuple[Words, IntArray]:
-    """The words of all texts in one run, and where those of each text begin there; last, where they end."""
+    """The words of all texts, one behind the other, and where those of each text begin there; last, where they end."""
     sizes = [len(text) + len(SEPARATOR) for text in texts]
     words = find_words(SEPARATOR.join(texts))
     return words, np.searchsorted(words.starts, np.concatenate(([0], np.cumsum(sizes))))
 
 
 class _Passages:
-    """The words of all passages of some items in one run; ``first_item``: number of the first item in the index.
+    """The words of all passages of some items, one behind the other; ``first_item``: number of the first item in the index."""
 
-    ``beginnings``: keys of the first ``beginning_words`` words of every n-gram that was added and has so many.
-    """
-
-    def __init__(self, items: Sequence[Item], first_item: int, beginning_words: int) -> None:
+    def __init__(self, items: Sequence[Item], first_item: int) -> None:
         texts = [item.passages for item in items]
         self.words, self.bounds = _words_of([text for passages in texts for text in passages])
         self.lengths = np.diff(self.bounds)  # words of each passage
@@ -140,9 +148,7 @@ class _Passages:
         self.first_item = first_item
         self.item_of_passage = np.repeat(np.arange(first_item, first_item + len(texts), dtype=np.int32), self.counts)
         self._found: dict[int, tuple[KeyArray, IntArray]] = {}  # removal and report often look for the same
-        self.beginning_words = beginning_words
-        self.beginnings = [np.zeros(0, np.uint64)]
-        self._beginning_keys = ngram_keys(self.words, beginning_words)
+        self._run_begins: dict[int, BoolArray] = {}  # for each length of runs: whether one within an added n-gram begins at each word
 
     def max_lengths(self) -> IntArray:
         """Words of the longest passage of each item."""
@@ -166,18 +172,27 @@ class _Passages:
             passage = np.repeat(np.arange(len(self.lengths)), self.lengths)[: len(keys)]
             inside = np.arange(len(keys)) + words <= self.bounds[passage + 1]
             self._found[words] = _unique_pairs(keys[inside], self.item_of_passage[passage[inside]])
-            self._note_beginnings(np.flatnonzero(inside), words)
+            self._note_runs(np.flatnonzero(inside), words)
         return self._found[words]
 
     def _whole(self, words: int, wanted: BoolArray) -> tuple[KeyArray, IntArray]:
         """(key, item) of the wanted passages of exactly that many words."""
         chosen = np.flatnonzero((self.lengths == words) & wanted)
-        self._note_beginnings(self.bounds[chosen], words)
+        self._note_runs(self.bounds[chosen], words)
         return ngram_keys(self.words, words)[self.bounds[chosen]], self.item_of_passage[chosen]
 
-    def _note_beginnings(self, positions: IntArray, words: int) -> None:
-        if words >= self.beginning_words:
-            self.beginnings.append(self._beginning_keys[positions])
+    def _note_runs(self, positions: IntArray, words: int) -> None:
+        """The n-grams that begin at these words have been added."""
+        run_words = min(words, RUN_WORDS)
+        begins = self._run_begins.setdefault(run_words, np.zeros(len(self.words), np.bool_))
+        for place in range(words - run_words + 1):
+            begins[positions + place] = True
+
+    def add_runs(self, runs: _Runs) -> None:
+        """Add the runs of words within all n-grams that were added."""
+        for run_words, begins in self._run_begins.items():
+            keys = ngram_keys(self.words, run_words)
+            runs.setdefault(run_words, []).append(np.unique(keys[begins[: len(keys)]]))
 
 
 def _unique_pairs(keys: KeyArray, items: IntArray) -> tuple[KeyArray, IntArray]:

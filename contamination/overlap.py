@@ -7,48 +7,18 @@ with the corpus.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
 from contamination.arrays import BoolArray, IntArray
-from contamination.index import NgramTable, OverlapIndex, read_index
-from contamination.scan import stretches
-from contamination.words import Words, find_all_words
+from contamination.examples import Example, LongestStretches, best_examples
+from contamination.index import OverlapIndex, read_index
+from contamination.scan import Scan
 from curation.shards import Shard, read_shard
 
 COLUMNS = ["id", "source", "url", "date", "text"]  # of documents that are compared
-EXCERPT_CONTEXT_CHARACTERS = 200
-EXCERPT_MATCH_CHARACTERS = 1500  # a longer match is shown up to here
-# Examples illustrate: in a document of endless repetition only so many matches compete to be one.
-MAX_HITS_FOR_EXAMPLES = 10_000
-
-
-@dataclass(frozen=True)
-class Example:
-    """A stretch of a document that occurs in a benchmark item.
-
-    ``start``, ``end``: the stretch in the document, characters. ``excerpt``: the document around it;
-    the stretch begins at ``offset`` there. ``words``: words of the stretch. ``ngram_words``: n of the
-    n-grams that found it.
-    """
-
-    item: int
-    words: int
-    document: str
-    start: int
-    end: int
-    ngram_words: int
-    url: str = ""
-    date: str = ""
-    excerpt: str = ""
-    offset: int = 0
-
-    @property
-    def rank(self) -> tuple[int, int, str, int]:
-        """Order of preference, smallest first: the longest stretch; ties do not depend on the order of shards."""
-        return (-self.words, self.item, self.document, self.start)
 
 
 @dataclass(frozen=True)
@@ -111,23 +81,6 @@ class CorpusOverlap:
         return dirty
 
 
-def best_examples(examples: list[Example], index: OverlapIndex, max_examples: int) -> list[Example]:
-    """For each benchmark the items with the longest stretches, the longest stretch of each.
-
-    The best of a union are among the bests of its parts, so that shards may be pruned one by one.
-    """
-    kept: list[Example] = []
-    seen: set[int] = set()
-    taken = [0] * len(index.labels)
-    for example in sorted(examples, key=lambda example: example.rank):
-        benchmark = index.benchmark_of_item[example.item]
-        if example.item not in seen and taken[benchmark] < max_examples:
-            seen.add(example.item)
-            taken[benchmark] += 1
-            kept.append(example)
-    return kept
-
-
 @functools.lru_cache(maxsize=1)
 def load_index(path: str, version: str) -> OverlapIndex:
     """The index in a file, read once per worker; ``version`` is what tells two states of the file apart."""
@@ -141,56 +94,24 @@ def measure_shard(shard: Shard, index_path: str, index_version: str, max_example
 
 def measure_documents(documents: pl.DataFrame, index: OverlapIndex, max_examples: int) -> ShardOverlap:
     """What documents (with the columns of ``COLUMNS``) contribute to the overlap of the corpus."""
+    scan = Scan(index, [*index.removal, *index.report])
     found: list[list[IntArray]] = [[] for _ in (*index.removal, *index.report)]  # n-grams of each document with any, by table
     documents_hit: dict[str, IntArray] = {}
-    best: dict[int, Example] = {}
-    for document, source, text in documents.select("id", "source", "text").iter_rows():
-        words = find_all_words(text or "")
+    longest = LongestStretches(documents)
+    for row, (source, text) in enumerate(documents.select("source", "text").iter_rows()):
         hit: set[int] = set()
-        for number, (table, positions, ngrams) in enumerate(index.find(words)):
-            if len(ngrams) == 0:
-                continue
-            unique = np.unique(ngrams)
-            found[number].append(unique)
-            if number < len(index.removal):
+        for hits in scan.find(text or ""):
+            unique = np.unique(hits.ngrams)
+            found[hits.number].append(unique)
+            if hits.number < len(index.removal):
                 continue  # who is hit, the report says by lengths of its own
-            hit.update(np.unique(index.benchmark_of_item[table.expand(unique)[1]]).tolist())
-            for example in _examples_of(document, words, table, positions, ngrams):
-                if example.item not in best or example.rank < best[example.item].rank:
-                    best[example.item] = example
+            hit.update(np.unique(index.benchmark_of_item[hits.table.expand(unique)[1]]).tolist())
+            longest.add(row, hits)
         if hit:
             documents_hit.setdefault(source or "", np.zeros(len(index.labels), np.int64))[list(hit)] += 1
-    examples = best_examples(list(best.values()), index, max_examples)
     return ShardOverlap(
         [NgramCounts.of_documents(own) for own in found[: len(index.removal)]],
         [NgramCounts.of_documents(own) for own in found[len(index.removal) :]],
         documents_hit,
-        _with_excerpts(examples, documents),
+        longest.examples(index, max_examples),
     )
-
-
-def _examples_of(document: str, words: Words, table: NgramTable, positions: IntArray, ngrams: IntArray) -> list[Example]:
-    """Every stretch of the document that n-grams of one item cover, for each item."""
-    places, items = table.expand(ngrams[:MAX_HITS_FOR_EXAMPLES])
-    at = positions[places]
-    order = np.lexsort((at, items))
-    at, items = at[order], items[order]
-    first, last = stretches(at, table.words, items)
-    begins, ends = at[first], at[last] + table.words
-    columns = (items[first], ends - begins, words.starts[begins], words.ends[ends - 1])
-    return [
-        Example(item, length, document, start, end, table.words)
-        for item, length, start, end in zip(*(column.tolist() for column in columns), strict=True)
-    ]
-
-
-def _with_excerpts(examples: list[Example], documents: pl.DataFrame) -> list[Example]:
-    wanted = documents.filter(pl.col("id").is_in([example.document for example in examples]))
-    rows = {document: rest for document, *rest in wanted.select("id", "url", "date", "text").iter_rows()}
-    completed = []
-    for example in examples:
-        url, date, text = rows[example.document]
-        low = max(0, example.start - EXCERPT_CONTEXT_CHARACTERS)
-        high = min(example.end, example.start + EXCERPT_MATCH_CHARACTERS) + EXCERPT_CONTEXT_CHARACTERS
-        completed.append(replace(example, url=url or "", date=date or "", excerpt=text[low:high], offset=example.start - low))
-    return completed

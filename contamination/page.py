@@ -10,9 +10,9 @@ from html import escape
 from typing import Any
 
 from contamination.benchmarks import Item
+from contamination.examples import Example
 from contamination.highlight import shared_spans
 from contamination.index import OverlapIndex
-from contamination.overlap import Example
 from contamination.report import COLUMNS
 from contamination.split import Span
 

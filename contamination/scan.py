@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from contamination.arrays import IntArray
-from contamination.index import NgramTable
+from contamination.index import NgramTable, OverlapIndex
+from contamination.key_filter import KeyFilter
 from contamination.split import Span
 from contamination.words import Words, find_all_words
 
@@ -21,13 +22,15 @@ from contamination.words import Words, find_all_words
 class Hits:
     """The n-grams of one table that occur in a text.
 
-    ``positions``: number of the first word of each, ascending. ``ngrams``: which n-gram it is.
+    ``positions``: number of the first word of each, ascending. ``ngrams``: which n-gram it is. ``number``: of the
+    table among those that were looked for.
     """
 
     words: Words
     positions: IntArray
     ngrams: IntArray
     table: NgramTable
+    number: int
 
     def spans(self) -> list[Span]:
         """Characters from the first to the last letter of each stretch of overlapping n-grams; those of one reading ascend."""
@@ -37,11 +40,36 @@ class Hits:
         return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
 
-def find_hits(text: str, tables: Sequence[NgramTable]) -> list[Hits]:
-    """The n-grams of the tables in a text, one ``Hits`` for each table that has any there."""
-    words = find_all_words(text)
-    found = [Hits(words, *table.find(words), table) for table in tables]
-    return [hits for hits in found if len(hits.positions)]
+@dataclass(frozen=True)
+class _Group:
+    """Numbered tables whose n-grams are looked for by runs of the same length. ``shortest``: words of their shortest n-gram."""
+
+    run_words: int
+    runs: KeyFilter
+    shortest: int
+    tables: list[tuple[int, NgramTable]]
+
+
+class Scan:
+    """Looks for the n-grams of some tables of an index in texts: one pass over a text for all tables with runs of the same length."""
+
+    def __init__(self, index: OverlapIndex, tables: Sequence[NgramTable]) -> None:
+        self._groups: list[_Group] = []
+        for run_words in sorted({table.run_words for table in tables}):
+            own = [(number, table) for number, table in enumerate(tables) if table.run_words == run_words]
+            self._groups.append(_Group(run_words, index.runs[run_words], min(table.words for _, table in own), own))
+
+    def find(self, text: str) -> list[Hits]:
+        """The n-grams in a text, one ``Hits`` for each table that has any there, in the order of the tables."""
+        from contamination.ngram_kernels import find_candidates
+
+        words = find_all_words(text)
+        found = []
+        for group in self._groups:
+            candidates = find_candidates(words.hashes, group.shortest, group.run_words, group.runs.bits, group.runs.shift)
+            if len(candidates):  # in most texts, no n-gram begins anywhere
+                found += [Hits(words, *table.find_at(words, candidates), table, number) for number, table in group.tables]
+        return sorted((hits for hits in found if len(hits.positions)), key=lambda hits: hits.number)
 
 
 def stretches(positions: IntArray, ngram_words: int, groups: IntArray | None = None) -> tuple[IntArray, IntArray]:

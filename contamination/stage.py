@@ -16,7 +16,7 @@ from contamination.overlap import CorpusOverlap, load_index, measure_shard
 from contamination.page import render_page
 from contamination.presets import DROP, REPORT, resolve_rules
 from contamination.report import build_report, rows_to_csv, rows_to_json
-from contamination.scan import Hits, find_hits
+from contamination.scan import Hits, Scan
 from contamination.specs import resolve_specs
 from contamination.split import Split, split_text
 from contamination.words import normalise
@@ -36,7 +36,7 @@ class DecontaminateStage:
     """Remove benchmark n-grams with a window around them; documents without any pass unchanged."""
 
     name: ClassVar[str] = "decontaminate"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     libraries: ClassVar[tuple[str, ...]] = ()
     writes_documents: ClassVar[bool] = True
 
@@ -116,9 +116,10 @@ def decontaminate(documents: pl.DataFrame, index: OverlapIndex, settings: Decont
     names: list[str] = []
     ledger: list[dict[str, str]] = []
     statistics = {"windows": 0, "characters_removed": 0, "pieces_kept": 0, "pieces_dropped": 0}
+    scan = Scan(index, index.removal)
     window = settings.window_characters // (2 if settings.window == "total" else 1)
     for row, (document, text) in enumerate(documents.select("id", "text").iter_rows()):
-        found = find_hits(text or "", index.removal)
+        found = scan.find(text or "")
         if not found:
             rows.append(row)
             pieces.append(None)

@@ -58,7 +58,7 @@ def folding_table() -> KeyArray:
     One code point stands for one letter: of the ligature fi, and of the dotted capital I, the first. A final sigma
     equals the sigma that a capital gives.
     """
-    from contamination.kernels import INVISIBLE
+    from contamination.word_kernels import INVISIBLE
 
     table = np.zeros(CODE_POINTS, np.uint32)
     for code_point in range(CODE_POINTS):
@@ -88,9 +88,9 @@ def _base_letter(character: str) -> str:
 
 @functools.cache
 def _tag_hashes() -> KeyArray:
-    from contamination import kernels
+    from contamination.word_kernels import fnv_hash
 
-    hashes = [kernels.fnv_hash(np.frombuffer(name.encode("utf-32-le"), np.dtype("<u4"))) for name in HTML_ELEMENTS.split()]
+    hashes = [fnv_hash(np.frombuffer(name.encode("utf-32-le"), np.dtype("<u4"))) for name in HTML_ELEMENTS.split()]
     return np.sort(np.array(hashes, np.uint64))
 
 
@@ -118,10 +118,10 @@ def find_all_words(text: str) -> Words:
 
 
 def _words_of(text: str, zero_width_is_space: bool) -> Words:
-    from contamination import kernels
+    from contamination import word_kernels
 
     code_points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.dtype("<u4"))
-    return Words(*kernels.find_words(code_points, _parting_table() if zero_width_is_space else folding_table(), _tag_hashes()))
+    return Words(*word_kernels.find_words(code_points, _parting_table() if zero_width_is_space else folding_table(), _tag_hashes()))
 
 
 def ngram_keys(words: Words, ngram_words: int) -> KeyArray:
@@ -131,20 +131,19 @@ def ngram_keys(words: Words, ngram_words: int) -> KeyArray:
     n-grams with probability K / 2^64. With K = 5 million and a corpus of 10^12 words that is 0.3
     expected false matches in the whole corpus.
     """
-    from contamination import kernels
+    from contamination import ngram_kernels
 
-    return np.asarray(kernels.ngram_keys(words.hashes, ngram_words))
+    return np.asarray(ngram_kernels.ngram_keys(words.hashes, ngram_words))
 
 
 def normalise(text: str, words: Words | None = None, first: int = 0, count: int | None = None) -> str:
-    """``count`` words from word ``first`` on, lower-case, with single spaces between; by default all of them."""
+    """``count`` words from word ``first`` on, by default all of them, with single spaces between.
+
+    In lower case, with their accents, without characters that nobody sees.
+    """
     if words is None:
         words = find_words(text)
     last = len(words) if count is None else first + count
     spans = zip(words.starts[first:last].tolist(), words.ends[first:last].tolist(), strict=True)
-    return " ".join(_shown(text[start:end]) for start, end in spans)
-
-
-def _shown(word: str) -> str:
-    """A word in lower case, with its accents, without characters that nobody sees."""
-    return "".join(character for character in word.lower() if character.isascii() or unicodedata.category(character) != "Cf")
+    shown = " ".join([text[start:end] for start, end in spans]).lower()
+    return shown if shown.isascii() else "".join(character for character in shown if unicodedata.category(character) != "Cf")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from contamination.benchmarks import Benchmark, Item, read_benchmark
 from contamination.index import index_to_bytes, read_index
 from contamination.indexing import build_index, make_table, report_ngram_words
+from contamination.scan import Scan
 from contamination.specs import BenchmarkSpec, resolve_specs
 from contamination.words import find_words, ngram_keys
 from curation.errors import IntegrityError
@@ -107,7 +108,7 @@ def test_no_benchmarks() -> None:
     index = build_index([], 13, 8, 13)
     [table] = index.removal
     assert (len(table), index.report, index.labels) == (0, [], [])
-    assert len(table.find(find_words("a b " * 20))[0]) == 0
+    assert Scan(index, [table]).find("a b " * 20) == []
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)), max_size=40), st.sets(st.integers(0, 5)))
@@ -141,17 +142,3 @@ def test_bytes_and_back(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         with pytest.raises(IntegrityError, match=r"x\.npz is no index .*delete it and run decontaminate again"):
             read_index(str(path))
-
-
-@given(
-    st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=8), min_size=1, max_size=8),
-    st.lists(st.sampled_from("abcd"), max_size=40),
-)
-def test_one_scan_by_beginnings_finds_what_each_table_finds(items: list[list[str]], text: list[str]) -> None:
-    benchmarks = [benchmark(str(number), " ".join(item), report_words=2 + number % 4) for number, item in enumerate(items)]
-    index = build_index(benchmarks, 4, 3, 5, 2)  # tables of 2 to 5 words, of which those from 3 on share a scan
-    words = find_words(" ".join(text))
-    for table, positions, ngrams in index.find(words):
-        expected_positions, expected_ngrams = table.find(words)
-        assert positions.tolist() == expected_positions.tolist()
-        assert ngrams.tolist() == expected_ngrams.tolist()
