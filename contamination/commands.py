@@ -14,7 +14,7 @@ def add_report_arguments(command: argparse.ArgumentParser) -> None:
 
 def report(options: argparse.Namespace) -> int:
     """Print the report of overlap; with scores, the comparison, which is also committed as JSON, CSV and a page."""
-    from contamination.scores import compare_run, comparisons_to_csv, comparisons_to_json, published_report
+    from contamination.scores import SCORES, compare_run, comparisons_to_csv, comparisons_to_json, published_report
     from contamination.scores_page import render_scores_page
     from curation import storage
     from curation.errors import EXIT_DONE
@@ -33,12 +33,9 @@ def report(options: argparse.Namespace) -> int:
         print(
             f"{comparison.benchmark} {comparison.metric}".rstrip() + f": all {_shown(comparison.all_score)}, {dirty}, {clean}; {difference}"
         )
-    for kind, content in (
-        ("json", comparisons_to_json(comparisons)),
-        ("csv", comparisons_to_csv(comparisons)),
-        ("html", render_scores_page(comparisons)),
-    ):
-        path = storage.commit_bytes(storage.join(options.run, f"contamination/scores.{kind}"), content).path
+    outputs = {"json": comparisons_to_json, "csv": comparisons_to_csv, "html": render_scores_page}
+    for kind, render in outputs.items():
+        path = storage.commit_bytes(storage.join(options.run, SCORES[kind]), render(comparisons)).path
     print(f"page: {path}")
     return EXIT_DONE
 

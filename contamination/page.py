@@ -112,13 +112,13 @@ def render_page(
         body += [_table(rows), _legend()]
     else:
         body.append(NO_BENCHMARKS)
-    for number, label in enumerate(index.labels):
+    for number, (label, row) in enumerate(zip(index.labels, rows, strict=True)):
         own = [example for example in examples if index.benchmark_of_item[example.item] == number]
         if own:
-            body.append(f"<h2>{escape(label)}: longest overlaps</h2>")
+            body += [f"<h2>{escape(label)}: longest overlaps</h2>", _how_many(len(own), row["dirty"])]
             body += [_figure(example, items[example.item], index) for example in own[:SHOWN_OPEN]]
             if own[SHOWN_OPEN:]:
-                body.append(f"<details><summary>{len(own) - SHOWN_OPEN:,} more dirty items</summary>")
+                body.append(f"<details><summary>{len(own) - SHOWN_OPEN:,} more of them</summary>")
                 body += [*(_figure(example, items[example.item], index) for example in own[SHOWN_OPEN:]), "</details>"]
     return "\n".join([head("Benchmark overlap"), *body, END]).encode()
 
@@ -179,6 +179,16 @@ def _ngram_lists(rows: list[dict[str, Any]]) -> str:
 def _legend() -> str:
     entries = "".join(f"<dt>{title}</dt><dd>{escape(COLUMNS[name])}</dd>" for name, title in TABLE_COLUMNS.items())
     return f'<details><summary class="soft">What the columns hold</summary><dl>{entries}</dl></details>'
+
+
+def _how_many(shown: int, dirty: int) -> str:
+    """What the list below leaves out, and where that is."""
+    if shown == dirty:
+        return f'<p class="soft">All {dirty:,} dirty items.</p>' if dirty > 1 else ""
+    return (
+        f'<p class="soft">{shown:,} of {dirty:,} dirty items, those with the most words in a row. The numbers of all are in '
+        f"dirty_items.json beside this page; decontaminate.report_examples says how many are shown.</p>"
+    )
 
 
 def _reading(item: Item, example: Example) -> str:

@@ -23,6 +23,7 @@ from curation import storage
 from curation.errors import InputError, IntegrityError
 
 REPORT, DIRTY_ITEMS = "contamination/report.json", "contamination/dirty_items.json"
+SCORES = {kind: f"contamination/scores.{kind}" for kind in ("json", "csv", "html")}  # what is made of both, and goes when they change
 # Of the report's columns those that are read back.
 READ_COLUMNS: dict[str, type | tuple[type, ...]] = {
     "name": str,
@@ -88,7 +89,7 @@ def compare_run(run: str, score_files: Sequence[str]) -> list[Comparison]:
         IntegrityError: the report is damaged.
     """
     rows = {f"{row['name']}/{row['split']}" if row["split"] else row["name"]: row for row in published_report(run)}
-    dirty_items = _published_dirty_items(run, list(rows))
+    dirty_items = _published_dirty_items(run, rows)
     scores = read_scores(score_files, {label: row["items"] for label, row in rows.items()})
     comparisons = []
     for label, row in rows.items():
@@ -133,16 +134,18 @@ def published_report(run: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _published_dirty_items(run: str, labels: Sequence[str]) -> dict[str, set[int]]:
-    """Numbers of the dirty items of each benchmark."""
+def _published_dirty_items(run: str, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, set[int]]:
+    """Numbers of the dirty items of each benchmark; ``rows``: of the report, by label."""
     dirty = _published(run, DIRTY_ITEMS)
     if not isinstance(dirty, dict):
         raise _damaged(run, DIRTY_ITEMS, "it is no mapping of benchmarks to items")
-    for label in labels:
+    for label, row in rows.items():
         items = dirty.get(label)
         if not isinstance(items, list) or not all(isinstance(item, int) for item in items):
             raise _damaged(run, DIRTY_ITEMS, f"it holds no list of item numbers for {label}")
-    return {label: set(dirty[label]) for label in labels}
+        if len(set(items)) != row["dirty"]:
+            raise _damaged(run, DIRTY_ITEMS, f"it holds {len(set(items)):,} items of {label}, and {REPORT} has {row['dirty']:,} dirty")
+    return {label: set(dirty[label]) for label in rows}
 
 
 def read_scores(paths: Sequence[str], items_of: Mapping[str, int]) -> Scores:

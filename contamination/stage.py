@@ -17,6 +17,8 @@ from contamination.page import render_page
 from contamination.presets import DROP, REPORT, resolve_rules
 from contamination.report import build_report, rows_to_csv, rows_to_json
 from contamination.scan import Hits, Scan
+from contamination.scores import DIRTY_ITEMS, SCORES
+from contamination.scores import REPORT as REPORT_FILE
 from contamination.specs import resolve_specs
 from contamination.split import Split, split_text
 from contamination.words import normalise
@@ -100,9 +102,11 @@ def _publish(corpus: Corpus, benchmarks: Sequence[Benchmark], overlap: CorpusOve
     report = build_report(benchmarks, overlap, max_documents_per_ngram)
     items = [item for benchmark in benchmarks for item in benchmark.items]
     documents = sum(shard.rows for shard in corpus.shards)
-    corpus.publish("contamination/report.json", rows_to_json(report.rows))
+    for name in SCORES.values():
+        corpus.withdraw(name)  # they compare the items of the report that is replaced
+    corpus.publish(REPORT_FILE, rows_to_json(report.rows))
     corpus.publish("contamination/report.csv", rows_to_csv(report.rows))
-    corpus.publish("contamination/dirty_items.json", canonical_json(report.dirty_rows))
+    corpus.publish(DIRTY_ITEMS, canonical_json(report.dirty_rows))
     corpus.publish("contamination/report.html", render_page(report.rows, overlap.examples, items, overlap.index, documents))
 
 

@@ -50,6 +50,10 @@ class RunCorpus:
         self.files.append(ManifestFile(name, 0, stored.bytes, stored.sha256))
         return path
 
+    def withdraw(self, name: str) -> None:
+        """See ``curation.stage.Corpus``."""
+        storage.remove(storage.join(self._run, name))
+
     def scratch(self) -> str:
         """See ``curation.stage.Corpus``."""
         # Beside the run where that is local: the system's temporary folder may be small.

@@ -71,6 +71,10 @@ class Corpus(Protocol):
         """Commit a result for the user, below the run folder, such as ``contamination/report.json``."""
         ...
 
+    def withdraw(self, name: str) -> None:
+        """Delete a file below the run folder that a command made of earlier results, if it is there."""
+        ...
+
     def scratch(self) -> str:
         """A local folder for intermediate files, deleted when ``prepare`` returns."""
         ...

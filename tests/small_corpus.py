@@ -47,6 +47,9 @@ class SmallCorpus:
         self.published[name] = content
         return storage.commit_bytes(str(self.run / name), content).path
 
+    def withdraw(self, name: str) -> None:
+        storage.remove(str(self.run / name))
+
     def scratch(self) -> str:
         self.run.mkdir(parents=True, exist_ok=True)  # not there yet where there is no shard
         return tempfile.mkdtemp(dir=self.run)

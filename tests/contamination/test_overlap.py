@@ -158,6 +158,19 @@ def test_the_page_shows_the_reading_that_matched_and_the_sources() -> None:
     assert '<td class="name">web 1</td>' in page
 
 
+def test_the_page_says_how_many_dirty_items_it_leaves_out() -> None:
+    benchmarks = [benchmark("x", *(f"{NINE} {number}" for number in range(EXAMPLES + 2)), report_words=8), benchmark("y", TEN)]
+    for documents, said in (([NINE], "5 of 7 dirty items"), ([f"{NINE} 3"], "5 of 7 dirty items"), ([TEN], "")):
+        overlap = measure(build_index(benchmarks, 13, 8, 13), documents, [[0]])
+        report = build_report(benchmarks, overlap, 10)
+        items = [item for own in benchmarks for item in own.items]
+        page = render_page(report.rows, overlap.examples, items, overlap.index, 1).decode()
+        assert ("The numbers of all are in dirty_items.json" in page) == bool(said) == ("<summary>2 more of them</summary>" in page)
+        assert said in page
+        assert len(report.dirty_rows["x"]) == (7 if said else 0)  # the file has them all
+        assert page.count("<figure>") == (5 if said else 1)
+
+
 def test_marks() -> None:
     assert highlighted("a<b>c", [(1, 3), (4, 5)]) == "a<mark>&lt;b</mark>&gt;<mark>c</mark>"
     assert highlighted("", []) == ""

@@ -145,6 +145,11 @@ def test_a_damaged_report_is_refused(tmp_path: Path) -> None:
         ("dirty_items", "[1]", "it is no mapping of benchmarks to items"),
         ("dirty_items", '{"quiz/test": [1]}', "it holds no list of item numbers for other"),
         ("dirty_items", '{"quiz/test": [[1]], "other": []}', "it holds no list of item numbers for quiz/test"),
+        (
+            "dirty_items",
+            '{"quiz/test": [1, 2], "other": []}',
+            "it holds 2 items of quiz/test, and contamination/report.json has 1 dirty",
+        ),
     ],
 )
 def test_a_report_of_another_shape_is_refused(

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from cli import main
 from contamination.stage import DecontaminateStage
 from curation.documents import SCHEMA, documents_frame
 from curation.errors import InputError, UsageError
@@ -229,6 +230,18 @@ def test_an_unreadable_benchmark_stops_the_stage_before_anything_is_written(tmp_
     with pytest.raises(InputError, match=r"bad\.jsonl, line 2"):
         DecontaminateStage(DecontaminateSettings(benchmarks=[good, str(bad)]), 0).prepare(corpus)
     assert not corpus.committed and not corpus.published
+
+
+def test_scores_of_a_report_that_is_replaced_go(tmp_path: Path) -> None:
+    documents = [{"id": "a", "text": f"{filler(300)}{ITEM}{filler(300)}"}]
+    run(tmp_path, documents, benchmarks=[items_file(tmp_path, ITEM)])
+    scores = tmp_path / "scores.jsonl"
+    scores.write_text(json.dumps({"benchmark": "quiz", "item": 0, "score": 1.0}) + "\n")
+    assert main(["contamination", "report", "--run", str(tmp_path), "--scores", str(scores)]) == 0
+    assert len(list((tmp_path / "contamination").glob("scores.*"))) == 3
+    run(tmp_path, documents, benchmarks=[items_file(tmp_path, ITEM, "another question")])
+    left = {path.name for path in (tmp_path / "contamination").iterdir()}
+    assert left == {"report.json", "report.csv", "report.html", "dirty_items.json"}
 
 
 def test_resources_are_benchmarks_and_specs(tmp_path: Path) -> None:
