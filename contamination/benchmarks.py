@@ -19,7 +19,7 @@ from contamination.lm_eval import render
 from contamination.specs import DATA_SUFFIXES, BenchmarkSpec
 from curation import storage
 from curation.errors import InputError
-from curation.input_rows import PARQUET_ERRORS
+from curation.parquet import reading_parquet
 from curation.sources.compressed import open_decompressed
 
 # Looked for in this order in a file without a spec; all that are present are used.
@@ -227,9 +227,6 @@ def _csv_rows(path: str, text: str) -> Iterator[tuple[str, Row]]:
 
 
 def _parquet_rows(path: str, content: bytes) -> Iterator[tuple[str, Row]]:
-    try:
-        frame = pl.read_parquet(io.BytesIO(content))
-    except PARQUET_ERRORS as error:
-        raise InputError(f"{path}: not a Parquet file ({' '.join(str(error).split())}); fetch it again") from error
-    for number, row in enumerate(frame.iter_rows(named=True), 1):
-        yield f"{path}, row {number}", row
+    with reading_parquet(path, "fetch it again"):
+        for number, row in enumerate(pl.read_parquet(io.BytesIO(content)).iter_rows(named=True), 1):
+            yield f"{path}, row {number}", row

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import Any
 
 import polars as pl
 
-from curation import storage
-from curation.errors import InputError, IntegrityError
+from curation.errors import InputError
 from curation.finished import committed_manifests, read_stage_file
 from curation.ids import names_a_piece
 from curation.ledger import SCHEMA, Reason
 from curation.sources.urls import canonical_key
+from curation.tables import read_table, tables_of
 
 # Folders that hold finished stages, in the order in which documents meet them.
 STAGE_FOLDERS = (
@@ -118,23 +117,9 @@ def _mentions(url: str) -> pl.Expr:
 
 
 def _rows(run: str, stage: str, folder: str, columns: list[str], condition: pl.Expr) -> pl.DataFrame:
-    files = [file for manifest in committed_manifests(run, stage) for file in manifest.files]
-    paths = [storage.join(run, file.name) for file in files if file.name.startswith(f"{stage}/{folder}/")]
-    frames = [_matching(path, columns, condition) for path in paths]
+    tables = [table for manifest in committed_manifests(run, stage) for table in tables_of(run, manifest, folder)]
+    frames = [read_table(table, columns, condition) for table in tables]
     return pl.concat(frames) if frames else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-
-
-def _matching(path: str, columns: list[str], condition: pl.Expr) -> pl.DataFrame:
-    """Some columns of the rows of a committed table that meet a condition.
-
-    Raises:
-        IntegrityError: the file is missing or damaged.
-    """
-    try:
-        source = io.BytesIO(storage.read_bytes(path)) if storage.is_remote(path) else storage.local_path(path)
-        return pl.scan_parquet(source).filter(condition).select(columns).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise IntegrityError(f"{path} cannot be read ({str(error).splitlines()[0]}); run the stage that wrote it again") from error
 
 
 def _life(run: str, stages: list[str], document_id: str) -> list[str]:

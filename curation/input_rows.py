@@ -5,7 +5,6 @@ Strings of a row never hold lone surrogates, which UTF-8 cannot hold: each becom
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from typing import IO, Any
@@ -15,6 +14,7 @@ import polars as pl
 
 from curation import storage
 from curation.errors import InputError
+from curation.parquet import parquet_source, reading_parquet
 from curation.sources.compressed import MAGIC, open_decompressed
 
 TABLE_KINDS = (".jsonl", ".ndjson", ".json")
@@ -22,8 +22,6 @@ TEXT_KINDS = (".txt", ".md")
 COMPRESSIONS = ("", ".gz", ".zst", ".xz", ".bz2")
 SUFFIXES = (*(kind + compression for kind in (*TABLE_KINDS, *TEXT_KINDS) for compression in COMPRESSIONS), ".parquet")
 PARQUET_SLICE_ROWS = 2000
-# Of polars, for a file that is no Parquet or a damaged one: some damage makes its own code panic, which is no PolarsError.
-PARQUET_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 MAX_EXACT_FLOAT = 1 << 53  # integers beyond are no longer exact as doubles
 # Of a file, for one worker: so that a large file is shared by them, and what one makes of its part is no large shard. Part of
 # what makes the output: each span becomes a part of its own.
@@ -158,11 +156,8 @@ def storable(text: str) -> str:
 def _parquet_rows(path: str) -> Iterator[Row]:
     if not storage.exists(path):
         raise InputError(f"no such file: {path}; check the path")
-    source: Any = io.BytesIO(storage.read_bytes(path)) if storage.is_remote(path) else storage.local_path(path)
-    try:
-        table = pl.scan_parquet(source)
+    with reading_parquet(path, "write it again or leave it out"):
+        table = pl.scan_parquet(parquet_source(path))
         height = table.select(pl.len()).collect().item()
         for start in range(0, height, PARQUET_SLICE_ROWS):
             yield from table.slice(start, PARQUET_SLICE_ROWS).collect().iter_rows(named=True)
-    except PARQUET_ERRORS as error:
-        raise InputError(f"{path} is no readable Parquet file ({str(error).splitlines()[0]}); write it again or leave it out") from error

@@ -160,7 +160,7 @@ def read_shard(shard: Shard, columns: list[str] | None = None) -> pl.DataFrame:
     return frame if columns else conform(frame.select(name for name in SCHEMA if name in frame.columns))
 
 
-def file_is_intact(path: str, file: ManifestFile) -> bool:
+def file_is_intact(path: str, file: ManifestFile | Shard) -> bool:
     """Whether the file is there with the size and sha256 of its manifest entry."""
     if not storage.exists(path) or storage.file_size(path) != file.bytes:
         return False

@@ -45,7 +45,9 @@ def _column(path: str, name: str) -> Iterator[Any]:
     """The values of a column of a table; for each row None where it has no such whole numbers as karma."""
     import polars as pl
 
-    try:
+    from curation.parquet import reading_parquet
+
+    with reading_parquet(path, "make the list anew"):
         table = pl.scan_parquet(path)
         schema = table.collect_schema()
         if schema.get(COLUMN) != pl.String:
@@ -56,8 +58,6 @@ def _column(path: str, name: str) -> Iterator[Any]:
             yield from values
             if len(values) < ROWS_AT_ONCE:
                 return
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"cannot read {path}: {(str(error).splitlines() or [''])[0]}; make the list anew") from error
 
 
 def _from_text(path: str) -> Iterator[str]:

@@ -16,6 +16,7 @@ import polars as pl
 from curation import storage
 from curation.errors import InputError
 from curation.links.captures import CAPTURES, COLUMNAR_NAMES
+from curation.parquet import reading_parquet
 from curation.recipe import RemoteSettings
 from curation.sources.commoncrawl import snapshot_list
 from curation.sources.compressed import open_decompressed
@@ -45,7 +46,7 @@ class ColumnarIndex:
         return [table for file in self.files for table in self._find_in(file, surts)]
 
     def _find_in(self, file: str, surts: Sequence[str]) -> list[pl.DataFrame]:
-        try:
+        with reading_parquet(file, "give Parquet files of Common Crawl's index"):
             rows = _captures(pl.scan_parquet(file, storage_options=self._options(file), hive_partitioning=False), file)
             if len(surts) > MAX_PUSHED_KEYS:
                 wanted = pl.LazyFrame({"surt": surts}, schema={"surt": pl.String})
@@ -53,8 +54,6 @@ class ColumnarIndex:
                 return [near.join(wanted, on="surt", how="semi").collect(engine="streaming")]
             chunks = (list(surts[start : start + PUSHED_AT_ONCE]) for start in range(0, len(surts), PUSHED_AT_ONCE))
             return [rows.filter(pl.col("surt").is_in(chunk)).collect(engine="streaming") for chunk in chunks]
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise InputError(f"cannot read {file}: {str(error).splitlines()[0]}; give Parquet files of Common Crawl's index") from error
 
     def _options(self, file: str) -> dict[str, Any] | None:
         if not storage.is_remote(file):

@@ -19,13 +19,14 @@ from curation.links.columnar_index import ColumnarIndex, columnar_files
 from curation.links.dumps import scratch_folder
 from curation.links.partitions import append_to_partition, take_partition
 from curation.links.surt import surts_of
-from curation.links.table import check_target, commit_sorted, scan_links
+from curation.links.table import check_target, commit_sorted, count_links, read_link_slices
 from curation.progress import Progress
 from curation.recipe_links import LookupSettings
 from curation.sources.web import Client, is_web
 
 PART_LINKS = 1_000_000  # our choice: links of a part, some 500 MB with what is found of them
 READ_LINKS = 100_000  # links that are cut into parts at once; of the first ones the parts' borders are taken
+LINK_COLUMNS = ("url", "key", "karma")
 CDX_SERVER_ENDING = "-index"  # as in https://index.commoncrawl.org/CC-MAIN-2024-22-index
 
 
@@ -71,11 +72,10 @@ def look_up(table: str, indexes: list[CaptureIndex], target: str, settings: Look
         PipelineError: the table of places cannot be written.
     """
     check_target(target, [table, *(file for index in indexes for file in index.files)])
-    links = scan_links(table).select("url", "key", "karma").drop_nulls()
-    result = LookupResult(links=links.select(pl.len()).collect().item())
+    result = LookupResult(links=count_links(table, LINK_COLUMNS))
     with scratch_folder(target) as name:
         scratch = Path(name)
-        parts = _cut(links, result.links, scratch)
+        parts = _cut(table, result.links, scratch)
         files = []
         with progress.task("lookup", parts) as advance:
             for number in range(parts):
@@ -91,21 +91,20 @@ def _no_links() -> pl.DataFrame:
     return pl.DataFrame(schema={"surt": pl.String, "url": pl.String, "key": pl.String, "karma": pl.Int64})
 
 
-def _cut(links: pl.LazyFrame, count: int, scratch: Path) -> int:
+def _cut(table: str, count: int, scratch: Path) -> int:
     """Cut the links into parts by the hosts of their SURT keys; returns how many."""
     parts = max(1, -(-count // PART_LINKS))
     borders: list[str] = []
-    for start in range(0, count, READ_LINKS):
-        rows = links.slice(start, READ_LINKS).collect()
+    for number, rows in enumerate(read_link_slices(table, LINK_COLUMNS, READ_LINKS)):
         keys = [surts_of(url, key) for url, key in zip(rows["url"], rows["key"], strict=True)]
         rows = rows.with_columns(pl.Series("surt", keys, pl.List(pl.String))).explode("surt")
         hosts = [surt.partition(")")[0] for surt in rows["surt"]]
-        if start == 0:  # rows stand in the order of a hash, so that the first are a sample of all
+        if number == 0:  # rows stand in the order of a hash, so that the first are a sample of all
             ordered = sorted(hosts)
             borders = [ordered[len(ordered) * part // parts] for part in range(1, parts)]
         numbered = rows.select(_no_links().columns).with_columns(pl.Series("part", [bisect_right(borders, host) for host in hosts]))
-        for (number,), frame in numbered.partition_by("part", as_dict=True, include_key=False).items():
-            append_to_partition(scratch, number, frame)
+        for (part,), frame in numbered.partition_by("part", as_dict=True, include_key=False).items():
+            append_to_partition(scratch, part, frame)
     return parts
 
 

@@ -9,12 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from curation import storage
 from curation.ids import hash_id
 from curation.links.blocklists import domain_of_host
-from curation.links.table import scan_links
+from curation.links.table import read_link_slices
 from curation.sources.urls import canonical_key, host_of
 
 Match = Literal["url", "domain"]
@@ -66,10 +65,7 @@ def gather_shared_pages(tables: Sequence[str], match: Match) -> SharedPages:
 
 
 def _read_parts(path: str, match: Match) -> Iterator[tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]]:
-    frame = scan_links(path).select("key", "karma").drop_nulls()
-    rows = frame.select(pl.len()).collect().item()
-    for start in range(0, rows, READ_ROWS):
-        part = frame.slice(start, READ_ROWS).collect()
+    for part in read_link_slices(path, ["key", "karma"], READ_ROWS):
         yield _hashes(part["key"], match), part["karma"].to_numpy()
 
 

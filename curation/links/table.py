@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ import polars as pl
 from curation import storage
 from curation.errors import InputError, UsageError
 from curation.links.gathering import ROW_GROUP_ROWS
+from curation.parquet import reading_parquet
 
 COMPRESSION_LEVEL = 3
+REMEDY = "give a table that `links` wrote"
 NEEDED = {"url": pl.String, "key": pl.String, "karma": pl.Int64}
 
 
@@ -50,20 +52,35 @@ def commit_sorted(parts: Sequence[Path], target: str, columns: list[str]) -> Non
         rows.sink_parquet(path, compression="zstd", compression_level=COMPRESSION_LEVEL, row_group_size=ROW_GROUP_ROWS, maintain_order=True)
 
 
-def scan_links(path: str) -> pl.LazyFrame:
-    """The rows of a table that ``links`` wrote, or of any Parquet file with ``url``, ``key`` and ``karma``.
+def count_links(path: str, columns: Sequence[str]) -> int:
+    """How many rows of a table of links have values in all the columns.
 
     Raises:
-        InputError: there is no such file, or it is no table of links.
+        InputError: there is no such file, it is damaged, or it is no table of links.
     """
+    with reading_parquet(path, REMEDY):
+        return int(_scan(path, columns).select(pl.len()).collect().item())
+
+
+def read_link_slices(path: str, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
+    """These rows in their order, so many at once.
+
+    Raises:
+        InputError: see ``count_links``.
+    """
+    count = count_links(path, columns)
+    with reading_parquet(path, REMEDY):
+        for start in range(0, count, rows):
+            yield _scan(path, columns).slice(start, rows).collect()
+
+
+def _scan(path: str, columns: Sequence[str]) -> pl.LazyFrame:
+    """Of a table that ``links`` wrote, or any Parquet file with ``url``, ``key`` and ``karma``, the rows in which no column is null."""
     if not storage.exists(path):
         raise InputError(f"no such file: {path}; make it with `links DUMP... --output {path}`")
-    try:
-        frame = pl.scan_parquet(path)
-        columns: dict[str, Any] = dict(frame.collect_schema())
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{path} is no Parquet file ({str(error).splitlines()[0]}); give a table that `links` wrote") from error
-    wrong = [f"{name} ({dtype})" for name, dtype in NEEDED.items() if columns.get(name) != dtype]
+    frame = pl.scan_parquet(path)
+    there: dict[str, Any] = dict(frame.collect_schema())
+    wrong = [f"{name} ({dtype})" for name, dtype in NEEDED.items() if there.get(name) != dtype]
     if wrong:
-        raise InputError(f"{path} is no table of links: it has no column {', '.join(wrong)}; give a table that `links` wrote")
-    return frame
+        raise InputError(f"{path} is no table of links: it has no column {', '.join(wrong)}; {REMEDY}")
+    return frame.select(columns).drop_nulls()

@@ -15,7 +15,7 @@ from curation.explain import finished_stages
 from curation.finished import committed_manifests, is_current, read_stage_file
 from curation.ledger import Action, Counts, Reason
 from curation.recipe import ReportSettings
-from curation.report.committed import find_documents, read_columns, read_published, tables_of
+from curation.report.committed import find_documents, read_published
 from curation.report.facts import (
     Cluster,
     ClusterFacts,
@@ -29,6 +29,7 @@ from curation.report.facts import (
 from curation.report.samples import DOCUMENT_COLUMNS, Stages, document_facts, draw_samples, input_tables, shard_places
 from curation.report.training import read_training
 from curation.shards import Manifest
+from curation.tables import read_table, tables_of
 
 SHOWN_CLUSTERS = 10  # of the largest, with their texts
 CLUSTER_EXCERPT = 300  # characters: enough to see what the copies are
@@ -71,8 +72,8 @@ def _changed_by_reason(run: str, manifests: Sequence[Manifest]) -> Counter[str]:
     """Changed documents by reason, which manifests count together."""
     changed: Counter[str] = Counter()
     for manifest in manifests:
-        for path in tables_of(run, manifest, "ledger") if manifest.counts.changed else ():
-            rows = read_columns(path, ["reason"], pl.col("action") == Action.CHANGED.value)
+        for table in tables_of(run, manifest, "ledger") if manifest.counts.changed else ():
+            rows = read_table(table, ["reason"], pl.col("action") == Action.CHANGED.value)
             changed.update(dict(rows["reason"].value_counts().iter_rows()))
     return changed
 
@@ -108,8 +109,8 @@ def _duplicates(run: str, manifests: Sequence[Manifest]) -> tuple[Counter[int], 
     similarities = np.zeros(SIMILARITY_BINS, np.int64)
     removed = pl.col("reason").is_in([Reason.EXACT_DUPLICATE.value, Reason.NEAR_DUPLICATE.value])
     for manifest in manifests:
-        for path in tables_of(run, manifest, "ledger"):
-            rows = read_columns(path, ["reason", "detail"], removed).select(
+        for table in tables_of(run, manifest, "ledger"):
+            rows = read_table(table, ["reason", "detail"], removed).select(
                 "reason",
                 size=pl.col("detail").str.json_path_match("$.cluster_size").cast(pl.Int64),
                 similarity=pl.col("detail").str.json_path_match("$.similarity").cast(pl.Float64),
@@ -122,9 +123,9 @@ def _duplicates(run: str, manifests: Sequence[Manifest]) -> tuple[Counter[int], 
 
 def _largest_clusters(run: str, stages: Stages, clusters: Sequence[Mapping[str, Any]]) -> list[Cluster]:
     places = shard_places(run, stages)
-    paths = [path for manifest in stages["dedup"] for path in input_tables(manifest, places)]
+    tables = [table for manifest in stages["dedup"] for table in input_tables(manifest, places)]
     ids = [document_id for cluster in clusters for document_id in (cluster["survivor"], *(one["id"] for one in cluster["duplicates"]))]
-    rows = find_documents(paths, ids, DOCUMENT_COLUMNS)
+    rows = find_documents(tables, ids, DOCUMENT_COLUMNS)
     return [
         Cluster(
             document_facts(cluster["survivor"], rows.get(cluster["survivor"]), size=CLUSTER_EXCERPT),

@@ -1,8 +1,7 @@
-"""Reading what a run has committed: tables by column, documents by id, published JSON files."""
+"""Reading what a run has committed: documents by id, published JSON files."""
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,37 +10,18 @@ import polars as pl
 
 from curation import storage
 from curation.errors import IntegrityError
-from curation.shards import Manifest
+from curation.shards import Shard
+from curation.tables import read_table
 
 
-def tables_of(run: str, manifest: Manifest, folder: str) -> list[str]:
-    """Paths of the Parquet files in one folder (``documents`` or ``ledger``) that a manifest vouches for."""
-    prefix = f"{manifest.stage}/{folder}/"
-    return [storage.join(run, file.name) for file in manifest.files if file.name.startswith(prefix)]
-
-
-def read_columns(path: str, columns: Sequence[str], condition: pl.Expr | None = None) -> pl.DataFrame:
-    """Some columns of a committed table, the rows that meet the condition, in file order.
-
-    Raises:
-        IntegrityError: the file is missing or is no such table.
-    """
-    try:
-        source = io.BytesIO(storage.read_bytes(path)) if storage.is_remote(path) else storage.local_path(path)
-        rows = pl.scan_parquet(source)
-        return (rows if condition is None else rows.filter(condition)).select(columns).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise IntegrityError(f"{path} cannot be read ({_first_line(error)}); run the stage that wrote it again") from error
-
-
-def find_documents(paths: Iterable[str], ids: Iterable[str], columns: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The documents with these ids, by id; those that no file holds are left out."""
+def find_documents(tables: Iterable[Shard], ids: Iterable[str], columns: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The documents with these ids, by id; those that no table holds are left out."""
     wanted = set(ids)
     found: dict[str, dict[str, Any]] = {}
-    for path in paths:
+    for table in tables:
         if not wanted:
             break
-        rows = read_columns(path, ["id", *columns], pl.col("id").is_in(sorted(wanted)))
+        rows = read_table(table, ["id", *columns], pl.col("id").is_in(sorted(wanted)))
         found |= {row["id"]: row for row in rows.iter_rows(named=True)}
         wanted -= found.keys()
     return found

@@ -14,12 +14,12 @@ from typing import Any
 
 import polars as pl
 
-from curation import storage
 from curation.draws import draw_integer
 from curation.ledger import Action
-from curation.report.committed import find_documents, read_columns, tables_of
+from curation.report.committed import find_documents
 from curation.report.facts import DocumentFacts, Excerpt, Sample, Span
-from curation.shards import Manifest
+from curation.shards import Manifest, Shard
+from curation.tables import read_table, tables_of
 
 EXCERPT_CHARACTERS = 1500  # about a screen of a laptop
 LEAD_CHARACTERS = 200  # shown before the first cut of a document that was split
@@ -66,18 +66,14 @@ def draw_samples(run: str, stages: Stages, count: int) -> list[Sample]:
     return samples
 
 
-def shard_places(run: str, stages: Stages) -> dict[str, str]:
-    """Where the documents files of the run are, by sha256: how a manifest names what its part was made from."""
+def shard_places(run: str, stages: Stages) -> dict[str, Shard]:
+    """The documents files of the run by sha256: how a manifest names what its part was made from."""
     return {
-        file.sha256: storage.join(run, file.name)
-        for stage, manifests in stages.items()
-        for manifest in manifests
-        for file in manifest.files
-        if file.name.startswith(f"{stage}/documents/")
+        table.sha256: table for manifests in stages.values() for manifest in manifests for table in tables_of(run, manifest, "documents")
     }
 
 
-def input_tables(manifest: Manifest, places: Mapping[str, str]) -> list[str]:
+def input_tables(manifest: Manifest, places: Mapping[str, Shard]) -> list[Shard]:
     """The documents files that a part was made from, as far as they are in the run."""
     return [places[entry["sha256"]] for entry in manifest.inputs if entry.get("sha256") in places]
 
@@ -106,13 +102,13 @@ def _kept_samples(run: str, stages: Stages, count: int) -> list[Sample]:
     if last is None:
         return []
     draw = _Draw(count)
-    paths: list[str] = []
+    tables: list[Shard] = []
     for manifest in stages[last]:
-        for path in tables_of(run, manifest, "documents"):
-            draw.add(read_columns(path, ["id"])["id"], manifest)
-            paths.append(path)
+        for table in tables_of(run, manifest, "documents"):
+            draw.add(read_table(table, ["id"])["id"], manifest)
+            tables.append(table)
     ids = [document_id for _, document_id, _ in draw.chosen]
-    rows = find_documents(paths, ids, DOCUMENT_COLUMNS)
+    rows = find_documents(tables, ids, DOCUMENT_COLUMNS)
     return [Sample(last, KEPT, "", {}, document_facts(document_id, rows.get(document_id))) for document_id in ids]
 
 
@@ -120,20 +116,20 @@ def _draw_fates(run: str, stages: Stages, count: int) -> dict[Fate, _Draw]:
     draws: dict[Fate, _Draw] = {}
     for stage, manifests in stages.items():
         for manifest in manifests:
-            for path in tables_of(run, manifest, "ledger"):
-                rows = read_columns(path, ["id", "action", "reason"])
+            for table in tables_of(run, manifest, "ledger"):
+                rows = read_table(table, ["id", "action", "reason"])
                 for (action, reason), group in rows.group_by("action", "reason"):
                     draws.setdefault((stage, str(action), str(reason)), _Draw(count)).add(group["id"], manifest)
     return draws
 
 
-def _fate_sample(run: str, fate: Fate, document_id: str, manifest: Manifest, places: Mapping[str, str]) -> Sample:
+def _fate_sample(run: str, fate: Fate, document_id: str, manifest: Manifest, places: Mapping[str, Shard]) -> Sample:
     own = pl.col("id").eq(document_id)
-    ledger = [read_columns(path, ["detail"], own) for path in tables_of(run, manifest, "ledger")]
+    ledger = [read_table(table, ["detail"], own) for table in tables_of(run, manifest, "ledger")]
     detail: dict[str, Any] = json.loads(pl.concat(ledger)["detail"][0])
     # What a stage changed is shown as it was before; crawl and import read no documents, but write what they changed.
-    paths = [*input_tables(manifest, places), *tables_of(run, manifest, "documents")]
-    row = find_documents(paths, [document_id], DOCUMENT_COLUMNS).get(document_id)
+    tables = [*input_tables(manifest, places), *tables_of(run, manifest, "documents")]
+    row = find_documents(tables, [document_id], DOCUMENT_COLUMNS).get(document_id)
     cuts = [(int(start), int(end)) for start, end in detail.get("removed", [])]
     document = document_facts(document_id, row, cuts)
     if document.url is None and isinstance(detail.get("url"), str):

@@ -18,6 +18,7 @@ import polars as pl
 
 from curation import storage
 from curation.errors import InputError
+from curation.parquet import reading_parquet
 from curation.sources.ranges import read_range
 from curation.sources.transfer import Receipt
 from curation.sources.web import Client
@@ -80,16 +81,14 @@ def _pairs(frame: pl.DataFrame) -> bytes:
 def _read_table(path: str) -> pl.DataFrame:
     if not storage.exists(path):
         raise InputError(f"no such file: {path}; make it with `lookup LINKS --output {path}`")
-    try:
+    with reading_parquet(path, "give a table that `lookup` wrote"):
         frame = pl.scan_parquet(path)
         columns: dict[str, Any] = dict(frame.collect_schema())
         wrong = [name for name, dtype in NEEDED.items() if columns.get(name) != dtype]
         if wrong:
             raise InputError(f"{path} is no table of places: it has no column {', '.join(wrong)}; give a table that `lookup` wrote")
         rows = frame.select(*NEEDED).drop_nulls().collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{path} is no Parquet file ({str(error).splitlines()[0]}); give a table that `lookup` wrote") from error
-    odd = rows.filter(~(pl.col("offset").is_between(0, 1 << 62) & pl.col("length").is_between(1, MAX_RECORD_BYTES)))
+        odd = rows.filter(~(pl.col("offset").is_between(0, 1 << 62) & pl.col("length").is_between(1, MAX_RECORD_BYTES)))
     if len(odd):
         file, offset, length = odd.row(0)
         raise InputError(f"{path}: {length:,} bytes at {offset:,} of {file} is no place of a record; make the table again with `lookup`")

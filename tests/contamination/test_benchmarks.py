@@ -78,7 +78,7 @@ def test_common_fields_are_found(tmp_path: Path) -> None:
         ("x.jsonl", b"\n", "holds no items"),
         ("x.jsonl.gz", gzip.compress(LINES)[:-9], "damaged or cut short"),
         ("x.jsonl.zst", b"no zstd", "is no zst file"),
-        ("x.parquet", b"PAR1 or not", "not a Parquet file"),
+        ("x.parquet", b"PAR1 or not", "cannot be read as Parquet"),
         ("x.csv", b"question,a\nWhy,b,c\n", r"x\.csv, line 2: more columns"),
         ("x.csv", b"question,a\nWhy,b\nHow\n", r"x\.csv, line 3: fewer columns"),
         ("x.csv", b'question,a\n"Why,b\n', "not CSV"),

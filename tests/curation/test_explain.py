@@ -77,5 +77,5 @@ def test_damaged_run(small_run: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(small_run, run)
     (run / "crawl/documents/part-00000.parquet").write_bytes(b"damage")
-    with pytest.raises(IntegrityError, match=r"part-00000\.parquet cannot be read"):
+    with pytest.raises(IntegrityError, match=r"part-00000\.parquet is missing or damaged"):
         explain_document(str(run), "00000003")

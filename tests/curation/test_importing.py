@@ -194,7 +194,7 @@ def test_unusable_files(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_bytes(b"<p>")
     (tmp_path / "not.jsonl.gz").write_bytes(b"{}")
     for name, problem in {
-        "no.parquet": "is no readable Parquet file",
+        "no.parquet": "cannot be read as Parquet",
         "empty.jsonl": "holds no document",
         "page.html": r"is of no known kind; give \.parquet, or \.jsonl, .*, also with \.gz, \.zst",
         "not.jsonl.gz": "is no gz file",

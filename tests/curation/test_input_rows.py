@@ -118,5 +118,5 @@ def test_a_damaged_parquet_file_is_refused_whatever_the_reader_does(tmp_path: Pa
             list(read_rows(str(path)))
         except InputError as error:
             refused += 1
-            assert "is no readable Parquet file" in str(error)
+            assert "cannot be read as Parquet" in str(error)
     assert refused > 50

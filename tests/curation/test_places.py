@@ -61,7 +61,7 @@ def test_what_is_no_table_of_places(tmp_path: Path) -> None:
     write_table(tmp_path / "odd", [("a", -1, 5)])
     for name, message in (
         ("none", "no such file"),
-        ("text", "no Parquet file"),
+        ("text", "cannot be read as Parquet"),
         ("other", "no column offset, length"),
         ("odd", "is no place"),
     ):

@@ -289,7 +289,7 @@ def test_a_missing_shard_is_named(finished_run: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(finished_run, run)
     (run / "decontaminate/documents/part-00000.parquet").unlink()
-    with pytest.raises(IntegrityError, match=r"decontaminate/documents/part-00000\.parquet cannot be read"):
+    with pytest.raises(IntegrityError, match=r"decontaminate/documents/part-00000\.parquet is missing or damaged"):
         report_of(run)
 
 

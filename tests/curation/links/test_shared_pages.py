@@ -44,6 +44,10 @@ def test_nothing_shared(tmp_path: Path) -> None:
 def test_what_is_no_table_of_links(tmp_path: Path) -> None:
     (tmp_path / "text.parquet").write_text("hello")
     pl.DataFrame({"url": ["a"]}).write_parquet(tmp_path / "other.parquet")
-    for name, message in (("none", "no such file"), ("text", "no Parquet file"), ("other", r"no column key \(String\), karma \(Int64\)")):
+    for name, message in (
+        ("none", "no such file"),
+        ("text", "cannot be read"),
+        ("other", r"no column key \(String\), karma \(Int64\)"),
+    ):
         with pytest.raises(InputError, match=message):
             gather_shared_pages([str(tmp_path / f"{name}.parquet")], "url")
