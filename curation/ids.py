@@ -22,6 +22,12 @@ def hash_id(document_id: str) -> int:
     return int.from_bytes(hashlib.blake2b(document_id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
+def hash_ids(document_ids: Iterable[str]) -> NDArray[np.uint64]:
+    """``hash_id`` of each."""
+    digests = b"".join([hashlib.blake2b(given.encode("utf-8", "surrogatepass"), digest_size=8).digest() for given in document_ids])
+    return np.frombuffer(digests, "<u8").astype(np.uint64)
+
+
 class SeenIds:
     """Hashes of all ids of the files so far; takes 8 bytes a document."""
 

@@ -28,14 +28,10 @@ class HostLists:
         files = storage.expand_paths([name for name, path in zip(names, own, strict=True) if path is None], SUFFIXES)
         lists = [(list_name(path), list(read_list(path))) for path in [*(path for path in own if path), *files]]
         self._table: AddressTable = build_table(lists)
-        self._with_paths = any("/" in entry for _, entries in lists for entry in entries)
-        self._host_is_blocked = functools.lru_cache(CACHED_HOSTS)(self._look_up)
+        self.with_paths = any("/" in entry for _, entries in lists for entry in entries)
 
-    def block(self, key: str, host: str) -> bool:
-        """Whether the address of a canonical key, on that host, is left out."""
-        return self._look_up(key) if self._with_paths else self._host_is_blocked(host)
-
-    def _look_up(self, place: str) -> bool:
+    def block(self, place: str) -> bool:
+        """Whether an address, given by its canonical key, is left out. Of a key the host is enough, unless lists are ``with_paths``."""
         return self._table.find(place) is not None
 
 

@@ -113,16 +113,10 @@ def _spill_dump(item: tuple[str, Path], settings: LinksSettings, partitions: int
     spill, judge = Spill(folder, partitions), Judge(settings)
     counts: Counter[str] = Counter()
     for rows in read_submissions(path):
-        counts.update(_judge_rows(rows, judge, spill))
+        judged = [judge.judge(row) for row in rows]
+        links = [found for found in judged if isinstance(found, SharedLink)]
+        spill.add(links)
+        counts[RowFate.SELECTED] += len(links)
+        counts.update(found for found in judged if not isinstance(found, SharedLink))
     spill.flush()
     return counts
-
-
-def _judge_rows(rows: Iterable[Any], judge: Judge, spill: Spill) -> Iterator[str]:
-    for row in rows:
-        found = judge.judge(row)
-        if isinstance(found, SharedLink):
-            spill.add(found)
-            yield RowFate.SELECTED
-        else:
-            yield found

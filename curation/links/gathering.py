@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from curation.ids import hash_id
+from curation.ids import hash_ids
 from curation.links.blocklists import domain_of_host
 from curation.links.judging import RowFate, SharedLink
 from curation.links.partitions import append_to_partition, take_partition
@@ -57,18 +58,18 @@ class Spill:
         self._links: list[SharedLink] = []
         self._frames: list[pl.DataFrame] = []
 
-    def add(self, link: SharedLink) -> None:
-        """Take one link."""
-        self._links.append(link)
+    def add(self, links: list[SharedLink]) -> None:
+        """Take some links."""
+        self._links += links
         if len(self._links) >= FRAME_ROWS:
             self._frame()
-            if len(self._frames) * FRAME_ROWS >= FLUSH_ROWS:
+            if sum(map(len, self._frames)) >= FLUSH_ROWS:
                 self.flush()
 
     def _frame(self) -> None:
         links = self._links
-        columns: dict[str, list[Any]] = {name: [getattr(link, name) for link in links] for name in SPILLED if name != "hash"}
-        self._frames.append(pl.DataFrame({"hash": list(map(hash_id, columns["key"])), **columns}, schema=SPILLED))
+        columns: dict[str, Any] = {name: list(map(attrgetter(name), links)) for name in SPILLED if name != "hash"}
+        self._frames.append(pl.DataFrame({"hash": hash_ids(columns["key"]), **columns}, schema=SPILLED))
         self._links = []
 
     def flush(self) -> None:

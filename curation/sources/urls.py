@@ -12,6 +12,8 @@ import re
 CACHED_AUTHORITIES = 1 << 16  # hosts whose canonical form is remembered; links share a few hosts
 IGNORED_BY_BROWSERS = re.compile(r"[\t\r\n]")  # anywhere in an address (WHATWG URL, 4.4)
 WEB_ADDRESS = re.compile(r"https?://([^/?#\\]*)([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
+# Printable ASCII without escapes, fragment, or backslash in the path, where nothing but host and parameters is to be normalised: most addresses.
+_PLAIN_ADDRESS = re.compile(r"https?://([!-\"$&-.0->@-\[\]-~]*)(/[!-\"$&->@-\[\]-~]*)?(?:\?([!-\"$&-~]*))?")
 HOST_AND_PORT = re.compile(r"(?:.*@)?(\[[0-9a-f:.]+\]|[^:\[\]@]+)(?::(\d{0,5}))?")
 PORT = re.compile(r":\d+$")
 HOST_LABELS = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")  # RFC 1123, and the underscore that is seen in the wild
@@ -39,18 +41,22 @@ def canonical_key(url: str) -> str | None:
     are normalised as RFC 3986, section 6.2.2 has it; a backslash of the path is a slash. Path and parameters keep case and order, since
     servers tell them apart. ``canonical_key("http://" + key) == key``.
     """
-    match = WEB_ADDRESS.match(IGNORED_BY_BROWSERS.sub("", url).strip())
+    plain = _PLAIN_ADDRESS.fullmatch(url)
+    match = plain or WEB_ADDRESS.match(IGNORED_BY_BROWSERS.sub("", url).strip())
     if not match:
         return None
-    authority, path, query = match.groups(default="")
+    authority, path, query = match.groups("")
     host = _canonical_host(authority)
-    if host is None or not is_text(path + query):
+    if host is None or not (plain or is_text(path + query)):
         return None
-    path = _normalise_escapes(path.replace("\\", "/")) or "/"  # as browsers read it (WHATWG URL, 4.4): else one would hide the host
+    if not plain:
+        path = _normalise_escapes(path.replace("\\", "/"))  # as browsers read it (WHATWG URL, 4.4): else one would hide the host
+        query = _normalise_escapes(query)
+    key: str = host + (path or "/")
     if not query:
-        return host + path
-    parameters = [part for part in _normalise_escapes(query).split("&") if part and not _is_tracking(part)]
-    return host + path + ("?" + "&".join(parameters) if parameters else "")
+        return key
+    parameters = [part for part in query.split("&") if part and not _is_tracking(part)]
+    return f"{key}?{'&'.join(parameters)}" if parameters else key
 
 
 def host_of(key: str) -> str:
