@@ -12,7 +12,7 @@ import re
 CACHED_AUTHORITIES = 1 << 16  # hosts whose canonical form is remembered; links share a few hosts
 IGNORED_BY_BROWSERS = re.compile(r"[\t\r\n]")  # anywhere in an address (WHATWG URL, 4.4)
 WEB_ADDRESS = re.compile(r"https?://([^/?#\\]*)([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
-# Printable ASCII without escapes, fragment, or backslash in the path, where nothing but host and parameters is to be normalised: most addresses.
+# Most addresses: printable ASCII without escapes, fragment, or backslash in the path; only host and parameters are to be normalised.
 _PLAIN_ADDRESS = re.compile(r"https?://([!-\"$&-.0->@-\[\]-~]*)(/[!-\"$&->@-\[\]-~]*)?(?:\?([!-\"$&-~]*))?")
 HOST_AND_PORT = re.compile(r"(?:.*@)?(\[[0-9a-f:.]+\]|[^:\[\]@]+)(?::(\d{0,5}))?")
 PORT = re.compile(r":\d+$")

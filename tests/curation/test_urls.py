@@ -84,6 +84,21 @@ def test_a_key_is_the_key_of_itself(address: str) -> None:
         assert "\\" not in key.partition("?")[0] and host_is_below(host_of(key), frozenset([host_of(key)]))
 
 
+printable = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["http://", "https://", "hTTp://", "http:/"]),
+    st.sampled_from(["example.com", "www.Example.com:80", "a@b.example.", "[::1]:8080", "", "a:b", "a..b", "-a", "a%41"]),
+    st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7F) | st.sampled_from("/?&=%utm_é"), max_size=25),
+)
+
+
+@given(printable)
+@example("http://a.example/x?utm_a=1&b\\c&&d?e&FBCLID")
+def test_a_look_at_a_plain_address_gives_what_the_rules_give(address: str) -> None:
+    """With a blank before it no address is plain."""
+    assert canonical_key(address) == canonical_key(" " + address)
+
+
 def test_parts_of_a_key() -> None:
     assert (host_of("example.com:8080/a?b"), path_of("example.com:8080/a/b?c/d")) == ("example.com", "/a/b")
     assert (host_of("[::1]:8080/"), host_of("[::1]/"), path_of("[::1]/")) == ("[::1]", "[::1]", "/")

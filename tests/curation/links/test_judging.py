@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import curation.links.blocklists as blocklists
 from curation.links.judging import Judge, RowFate, SharedLink
 from curation.links.submissions import Submission
 from curation.recipe_links import LinksSettings
@@ -138,6 +140,50 @@ def test_only_reddits_own_entities_are_unescaped() -> None:
     found = DEFAULT.judge(Submission(**submission(url="http://example.com/?a=1&amp;copy=2&lang=3&#39;#top")))
     assert isinstance(found, SharedLink)
     assert (found.url, found.key) == ("http://example.com/?a=1&copy=2&lang=3'", "example.com/?a=1&copy=2&lang=3'")
+
+
+def plainly(row: dict[str, Any]) -> str | None:
+    """The fate of a row by the table of docs/webtext.md, of the parts of an address as urllib has them; None: its link is kept."""
+    entries = {name: (blocklists.OWN / name).read_text().split("\n") for name in ("wikipedia.domains", "openwebtext2.domains")}
+    endings = tuple(f".{line}" for line in (blocklists.OWN / "openwebtext2.extensions").read_text().split() if line.isalnum())
+    address = urlsplit(row["url"])
+    hosts = [(address.hostname or "")[start:] for start in range(99) if start == 0 or (address.hostname or "")[start - 1 : start] == "."]
+    tests = {
+        "self_post": row.get("is_self") in (True, "true", 1),
+        "over_18": row.get("over_18") in (True, "true", 1),
+        "no_url": row["url"] == "",
+        "deleted": row["url"] == "[deleted]" or row.get("title") in ("[deleted]", "[removed]"),
+        "no_score": not isinstance(row.get("score"), int),
+        "low_score": row["score"] < 3 if isinstance(row.get("score"), int) else False,
+        "odd_url": address.scheme not in ("http", "https") or not address.hostname,
+        "wikipedia": any(host in entries["wikipedia.domains"] for host in hosts),
+        "blocked_domain": any(host in entries["openwebtext2.domains"] for host in hosts),
+        "blocked_extension": address.path.lower().endswith(endings),
+    }
+    return next((fate for fate, holds in tests.items() if holds), None)
+
+
+HOSTS = ["example.com", "a.imgur.com", "imgur.com:80", "en.wikipedia.org", "wikipedia.org.nz", "WWW.YouTube.com", "user@github.com", ""]
+PATHS = ["", "/", "/a.PDF", "/a.tar.gz", "/a.html", "/a.png/", "/b?c=a.png", "/watch?v=1&utm_a=2", "/%61.jpg?x", "/a#.png", "/.svg"]
+addresses = st.builds("{}{}{}".format, st.sampled_from(["http://", "https://", "ftp://"]), st.sampled_from(HOSTS), st.sampled_from(PATHS))
+flags = st.sampled_from([False, False, False, None, True, "true", "false", 0, 1])
+
+
+@given(
+    st.fixed_dictionaries(
+        {"url": addresses | st.sampled_from(["", "[deleted]"])},
+        optional={
+            "score": st.sampled_from([-4, 2, 3, 3, 70, None]),
+            "is_self": flags,
+            "over_18": flags,
+            "title": st.sampled_from(["A", "[removed]", "[deleted]", "[deleted] scenes", None]),
+        },
+    )
+)
+@settings(max_examples=300)
+def test_fates_are_those_of_a_plain_reading_of_the_rules(row: dict[str, Any]) -> None:
+    fate = fate_of(row).value
+    assert fate == (plainly(row) or "selected")
 
 
 values = (

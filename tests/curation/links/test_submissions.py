@@ -64,6 +64,26 @@ def test_no_character_is_lost_at_the_edge_of_a_block(tmp_path: Path, monkeypatch
         assert [row and row.url for row in read(dump)] == urls
 
 
+@given(
+    st.lists(st.sampled_from([b'{"url": "a"}', b"{}", b"", b" ", b"[", b'{"url": 7}x', b'{"url": "\xff"}', b"x" * 40]), max_size=9),
+    st.integers(1, 60),
+)
+def test_blocks_change_nothing(tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], block_bytes: int) -> None:
+    """Against Python's own reader of lines; rows of more than 30 bytes are too long."""
+    dump = tmp_path_factory.mktemp("dump") / "RS"
+    dump.write_bytes(b"\n".join(lines))
+    expected: list[object] = []
+    for line in filter(bytes.strip, lines):
+        try:
+            expected.append(json.loads(line.decode(errors="replace")) if len(line) <= 30 else None)
+        except ValueError:
+            expected.append(None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(submissions, "READ_BYTES", block_bytes)
+        patch.setattr(submissions, "MAX_ROW_BYTES", 30)
+        assert read(str(dump)) == [None if row is None else Submission(**row) for row in expected]
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_rows_or_an_input_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     dump = tmp_path_factory.mktemp("dump") / "RS"
