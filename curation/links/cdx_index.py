@@ -1,7 +1,12 @@
-"""Common Crawl's CDX index: lines sorted by SURT key, as compressed blocks of files (zipnum), or asked of a server.
+"""CDX indexes: lines sorted by SURT key, in compressed blocks of files (zipnum), in files that are read whole, or asked of a server.
 
 cluster.idx        com,example)/ 20240518010203\tcdx-00000.gz\t188224\t54012\t1     first line of a block, its file, offset, length
 cdx-00000.gz       com,example)/ 20240518010203 {"url": "http://example.com/", ...}  3,000 lines a block, a gzip member each
+
+So Common Crawl has them. cdxj-indexer and WACZ files spell the first of these in JSON, and name the file once:
+
+index.idx          !meta 0 {"format": "cdxj-gzip-1.0", "filename": "index.cdx.gz"}
+                   com,example)/ 20240518010203 {"offset": 188224, "length": 54012}
 """
 
 from __future__ import annotations
@@ -9,10 +14,12 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,10 +28,14 @@ import polars as pl
 from curation import storage
 from curation.errors import InputError
 from curation.links.captures import CAPTURES
+from curation.sources.compressed import open_decompressed
 from curation.sources.ranges import read_range
 from curation.sources.web import Client, NotThere
 
-CLUSTER = "cluster.idx"
+BLOCKS_ENDING = ".idx"  # of the file that leads to blocks: cluster.idx, index.idx
+LINES_ENDINGS = (".cdxj", ".cdxj.gz", ".cdx.gz", ".cdxj.zst")
+LINES_FILES = re.compile(r"cdx-[\d*?]+\.gz")  # Common Crawl's own, and globs of them
+HEADER = "!meta"  # sorts before all keys
 FLUSH_ROWS = 50_000
 MAX_BLOCK_BYTES = 256 << 20  # our choice, packed and unpacked; a block of 3,000 lines has some 1 MB
 MAX_OFFSET = 1 << 62
@@ -51,7 +62,7 @@ class _Block:
 
 @dataclass(frozen=True)
 class ZipnumIndex:
-    """An index of blocks, by the path or URL of its ``cluster.idx``; the files of the blocks lie beside it."""
+    """An index of blocks, by the path or URL of its ``cluster.idx``, or what it is called; the files of the blocks lie beside it."""
 
     cluster: str
     client: Client
@@ -67,19 +78,14 @@ class ZipnumIndex:
         Raises:
             InputError: a file cannot be read, or is none of such an index.
         """
-        folder, wanted = self.cluster.removesuffix(CLUSTER).rstrip("/"), set(surts)
-        tables: list[pl.DataFrame] = []
-        rows: list[dict[str, Any]] = []
+        return _tables(self._find(surts))
+
+    def _find(self, surts: Sequence[str]) -> Iterator[dict[str, Any]]:
+        folder, wanted = self.cluster.rpartition("/")[0], frozenset(surts)
         for block in self._blocks_of(surts):
             path = storage.join(folder, block.file)
-            for number, line in enumerate(_lines_of_block(read_range(self.client, path, block.offset, block.length), path, block)):
-                surt, _, rest = line.partition(" ")
-                if surt in wanted:
-                    rows.append(_row(surt, rest, f"{path}, block at {block.offset}, line {number + 1}"))
-            if len(rows) >= FLUSH_ROWS:
-                tables.append(_table(rows))
-                rows = []
-        return [*tables, _table(rows)]
+            lines = _lines_of_block(read_range(self.client, path, block.offset, block.length), path, block)
+            yield from _rows_of(lines, wanted, f"{path}, block at {block.offset}")
 
     def _blocks_of(self, surts: Sequence[str]) -> Iterator[_Block]:
         """The blocks in which one of the sorted keys may lie: from the last that begins before the key to the last that begins with it."""
@@ -96,15 +102,15 @@ class ZipnumIndex:
             block = following
 
     def _blocks(self) -> Iterator[_Block]:
+        file = None
         for number, line in enumerate(self._cluster_lines(), 1):
-            fields = line.split("\t")
             try:
-                block = _Block(fields[0].partition(" ")[0], fields[1], int(fields[2]), int(fields[3]))
-                if not (0 <= block.offset <= MAX_OFFSET and 0 < block.length <= MAX_BLOCK_BYTES):
-                    raise ValueError
-            except (IndexError, ValueError) as error:
+                if line.startswith(HEADER):
+                    file = json.loads(line.split(" ", 2)[2])["filename"]
+                else:
+                    yield _block(line, file)
+            except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
                 raise InputError(f"{self.cluster}, line {number}: {line:.80} is no line of a cluster.idx; check the path") from error
-            yield block
 
     def _cluster_lines(self) -> Iterator[str]:
         if not storage.is_remote(self.cluster):
@@ -112,6 +118,20 @@ class ZipnumIndex:
                 yield from (line.decode("utf-8", "replace").rstrip("\n") for line in stream)
             return
         yield from self.client.read_all(self.cluster).decode("utf-8", "replace").splitlines()  # some 150 MB of a snapshot
+
+
+def _block(line: str, file: Any) -> _Block:
+    """A line that leads to a block, in ``file`` unless it names another."""
+    key, _, rest = line.partition(" ")
+    if "\t" in rest:
+        _, file, offset, length = rest.split("\t")[:4]
+    else:
+        fields = json.loads(rest.partition(" ")[2])
+        file, offset, length = fields.get("filename", file), fields["offset"], fields["length"]
+    block = _Block(key, file, int(offset), int(length))
+    if not (isinstance(file, str) and 0 <= block.offset <= MAX_OFFSET and 0 < block.length <= MAX_BLOCK_BYTES):
+        raise ValueError(line)
+    return block
 
 
 def _lines_of_block(content: bytes, path: str, block: _Block) -> list[str]:
@@ -126,8 +146,30 @@ def _lines_of_block(content: bytes, path: str, block: _Block) -> list[str]:
 
 
 @dataclass(frozen=True)
+class CdxFiles:
+    """Files of lines, packed or not, in any order, such as cdxj-indexer writes; read whole for each part of the links."""
+
+    files: list[str]
+
+    def find(self, surts: Sequence[str]) -> list[pl.DataFrame]:
+        """All captures under the keys.
+
+        Raises:
+            InputError: a file cannot be read, or holds no such lines.
+        """
+        return _tables(row for path in self.files for row in self._find_in(path, frozenset(surts)))
+
+    def _find_in(self, path: str, wanted: frozenset[str]) -> Iterator[dict[str, Any]]:
+        with storage.open_binary(path) as stream, open_decompressed(stream, path) as lines:
+            yield from _rows_of((line.decode("utf-8", "replace") for line in lines), wanted, path)
+
+
+@dataclass(frozen=True)
 class CdxServer:
-    """An index server, such as https://index.commoncrawl.org/CC-MAIN-2024-22-index: one request a key, so for few links."""
+    """An index server, such as https://index.commoncrawl.org/CC-MAIN-2024-22-index: one request a key, so for few links.
+
+    Its first page is enough: that has the captures of ten blocks, some 30,000, and a snapshot has few of one key.
+    """
 
     url: str
     client: Client
@@ -143,7 +185,7 @@ class CdxServer:
         Raises:
             InputError: the server cannot be asked, or gives no such lines.
         """
-        return [_table([row for surt in surts for row in self._ask(surt)])]
+        return _tables(row for surt in surts for row in self._ask(surt))
 
     def _ask(self, surt: str) -> list[dict[str, Any]]:
         """The captures of a key; the server answers 404 where it has none."""
@@ -169,6 +211,13 @@ def _address_of(surt: str) -> str:
     return ".".join(reversed(name.split(","))) + colon + port + path
 
 
+def _rows_of(lines: Iterable[str], wanted: frozenset[str], where: str) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(lines, 1):
+        surt, _, rest = line.partition(" ")
+        if surt in wanted:
+            yield _row(surt, rest, f"{where}, line {number}")
+
+
 def _row(surt: str, rest: str, where: str) -> dict[str, Any]:
     """A capture from what stands behind the key in a line: timestamp and JSON."""
     timestamp, _, fields = rest.partition(" ")
@@ -185,5 +234,6 @@ def _row(surt: str, rest: str, where: str) -> dict[str, Any]:
     return {"surt": surt, **row, **numbers, "status": status, "timestamp": time}
 
 
-def _table(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=CAPTURES)
+def _tables(rows: Iterator[dict[str, Any]]) -> list[pl.DataFrame]:
+    """Rows as tables, so that few are Python's objects at a time."""
+    return [pl.DataFrame(some, schema=CAPTURES) for some in iter(lambda: list(islice(rows, FLUSH_ROWS)), [])]

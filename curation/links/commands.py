@@ -48,7 +48,10 @@ def add_lookup_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("links", metavar="LINKS", help="table of links, as `links` writes it")
     help_text = "a snapshot of Common Crawl whose columnar index is asked, such as CC-MAIN-2024-22"
     command.add_argument("--snapshot", nargs="+", action="extend", default=[], metavar="ID", help=help_text)
-    help_text = "an index: Parquet files of the columnar one, the cluster.idx of a CDX one, or a CDX server (https://.../ID-index)"
+    help_text = (
+        "an index: Parquet files of the columnar one, the cluster.idx of a CDX one, "
+        "files of CDX lines (.cdxj, cdx-00000.gz), or a CDX server (https://.../ID-index)"
+    )
     command.add_argument("--index", nargs="+", action="extend", default=[], metavar="PATH", help=help_text)
     command.add_argument("--output", required=True, metavar="FILE", help="Parquet file to write; FILE.summary.json tells the links' fates")
     _add_common_arguments(command)

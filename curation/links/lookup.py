@@ -14,7 +14,7 @@ import polars as pl
 
 from curation import storage
 from curation.links.captures import PLACES, CaptureIndex, choose_captures, is_page, match_captures
-from curation.links.cdx_index import CLUSTER, CdxServer, ZipnumIndex
+from curation.links.cdx_index import BLOCKS_ENDING, LINES_ENDINGS, LINES_FILES, CdxFiles, CdxServer, ZipnumIndex
 from curation.links.columnar_index import ColumnarIndex, columnar_files
 from curation.links.dumps import scratch_folder
 from curation.links.partitions import append_to_partition, take_partition
@@ -46,7 +46,7 @@ class LookupResult:
 
 
 def open_indexes(snapshots: list[str], places: list[str], client: Client) -> list[CaptureIndex]:
-    """The indexes of snapshots, and of paths and URLs: Parquet files, a ``cluster.idx``, or a CDX server.
+    """The indexes of snapshots, and of paths and URLs: Parquet files, a ``cluster.idx``, files of CDX lines, or a CDX server.
 
     Raises:
         InputError: the list of a snapshot's files cannot be read, or a path names no file.
@@ -54,8 +54,10 @@ def open_indexes(snapshots: list[str], places: list[str], client: Client) -> lis
     indexes: list[CaptureIndex] = [ColumnarIndex(columnar_files(client, snapshot), client.settings) for snapshot in snapshots]
     parquet: list[str] = []
     for place in places:
-        if place.endswith(CLUSTER):
+        if place.endswith(BLOCKS_ENDING):
             indexes.append(ZipnumIndex(place, client))
+        elif place.endswith(LINES_ENDINGS) or LINES_FILES.fullmatch(place.rpartition("/")[2]):
+            indexes.append(CdxFiles(storage.expand_paths([place], LINES_ENDINGS)))
         elif is_web(place) and place.rstrip("/").endswith(CDX_SERVER_ENDING):
             indexes.append(CdxServer(place.rstrip("/"), client))
         else:

@@ -127,6 +127,53 @@ def test_a_cdx_server(mirror: Path, links: Path, server: ArchiveServer) -> None:
     assert places_of(found) == expected_places(mirror)
 
 
+def test_a_crowded_cdx_server_is_asked_again(tmp_path: Path, links: Path) -> None:
+    """As Common Crawl's answers: 503 or 403 to whoever asks too often, 404 with a message for what it has not."""
+    asked = f"{SNAPSHOT}-index?url={quote(TIED, safe='')}&output=json"
+    fields = {"url": f"http://{TIED}", "mime": "text/html", "status": "200", "filename": "f.warc.gz", "offset": "5", "length": "9"}
+    line = json.dumps({"urlkey": "example,site0)/1", "timestamp": "20240518010203", **fields})
+    with archive_server() as running:
+        running.files[asked] = line.encode() + b"\n"
+        running.moods[asked] = [Mood(status=503, headers={"Retry-After": "0"}), Mood(status=429), Mood(status=403)]
+        found = look_up(links, "--index", f"{running.url}{SNAPSHOT}-index/", "--set", "crawl.remote.retry_seconds=0.01")
+        assert [(row["key"], row["offset"]) for row in found] == [(TIED, 5)]
+        assert sum(request.path == asked for request in running.requests) == 4
+
+
+@pytest.mark.parametrize("ending", ["cdxj", "cdxj.gz", "idx", "glob"])
+def test_indexes_of_other_tools(mirror: Path, links: Path, tmp_path: Path, ending: str) -> None:
+    """Lines as cdxj-indexer 1.4 writes them, in one file or in blocks, and Common Crawl's own files without their ``cluster.idx``."""
+    lines = [line for path in sorted((mirror / CDX).glob("cdx-*.gz")) for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
+    index = tmp_path / f"all.{ending}"
+    if ending == "idx":
+        index.write_text('!meta 0 {"format": "cdxj-gzip-1.0", "filename": "all.cdx.gz"}\n')
+        blocks = [lines[start : start + 3] for start in range(0, len(lines), 3)]
+        packed = [gzip.compress("".join(f"{line}\n" for line in block).encode()) for block in blocks]
+        (tmp_path / "all.cdx.gz").write_bytes(b"".join(packed))
+        with index.open("a") as stream:
+            for number, block in enumerate(blocks):
+                place = {"offset": sum(map(len, packed[:number])), "length": len(packed[number])}
+                stream.write(f"{' '.join(block[0].split(' ')[:2])} {json.dumps(place)}\n")
+    elif ending == "glob":
+        index = mirror / CDX / "cdx-*.gz"
+    else:
+        content = "".join(f"{line}\n" for line in ["!meta 0 {}", *reversed(lines)]).encode()
+        index.write_bytes(gzip.compress(content) if ending.endswith("gz") else content)
+    assert places_of(look_up(links, "--index", index)) == expected_places(mirror)
+
+
+def test_columns_as_spark_wrote_them_for_old_snapshots(mirror: Path, links: Path, tmp_path: Path) -> None:
+    """The schema of commoncrawl/cc-index-table: SMALLINT, INT; INT96, read as nanoseconds; before 2019 no ``content_truncated``."""
+    folder = tmp_path / "cc-main" / "crawl=CC-MAIN-2018-05" / "subset=warc"
+    folder.mkdir(parents=True)
+    types = {"fetch_time": pl.Datetime("ns"), "fetch_status": pl.Int16, "warc_record_offset": pl.Int32, "warc_record_length": pl.Int32}
+    table = pl.read_parquet(f"{mirror / TABLE}/*.parquet").with_columns(pl.col("fetch_time").dt.replace_time_zone(None))
+    table.drop("content_truncated").cast(types).write_parquet(folder / "part-00000.c000.gz.parquet")
+    found = look_up(links, "--index", tmp_path / "cc-main")
+    assert places_of(found) == expected_places(mirror)
+    assert [row["timestamp"] for row in found if row["key"] == TIED] == ["2024-05-20T01:02:03Z"]
+
+
 def test_parts_and_joins_change_nothing(mirror: Path, links: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookup, "PART_LINKS", 2)
     monkeypatch.setattr(lookup, "READ_LINKS", 4)
@@ -219,6 +266,10 @@ def test_a_dry_run_tells_how_much_would_be_fetched(mirror: Path, links: Path, tm
     [
         ("index.parquet", b"hello", "give Parquet files of Common Crawl's index"),
         ("cluster.idx", b"hello\n", "line 1: hello is no line of a cluster.idx"),
+        ("cluster.idx", b'com,a)/ 2024 {"offset": 0, "length": 5}\n', "is no line of a cluster.idx"),
+        ("cluster.idx", b"com,a)/ 2024 5\n", "is no line of a cluster.idx"),
+        ("cluster.idx", b"!meta 0 []\n", "line 1: !meta 0 [] is no line of a cluster.idx"),
+        ("a.cdxj", b"example,site0)/1 20240518010203 http://site0.example/1 text/html 200\n", "a.cdxj, line 1: 20240518010203"),
         ("cluster.idx", b"com,a)/ 2024\tcdx-00000.gz\t0\t5\t1\n", "cdx-00000.gz"),
         ("cluster.idx", b"com,a)/ 2024\tcdx-00000.gz\t9\t5\t1\n", "too short: of bytes 9 to 14, which are wanted, it has 0"),
         *(
