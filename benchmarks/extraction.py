@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import measure, peers, table
 from benchmarks.table import Row, higher_is_better, lower_is_better
+from curation.extraction.extractor import BALANCES
 from curation.extraction.guard import Guard
 from curation.extraction.page import PageOptions, PageRequest, PageText, extract_page, warm_up
 from curation.extraction.training.evaluate import Scores, cross_validate, kept_texts, scores_by_type
@@ -29,7 +30,6 @@ from curation.recipe import CrawlLimits
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"
-OURS = {"blocks": "balanced", "blocks-precision": "precision", "blocks-recall": "recall"}
 GUARDED = ("trafilatura", "trafilatura-fast", "trafilatura-precision", "resiliparse")
 ALONE = "justext"
 REFERENCE = "trafilatura"
@@ -71,7 +71,7 @@ def compare_quality(inputs: Inputs) -> list[Row]:
     likely = cross_validate(pages, seed=1)
     with_gold = [place for place, page in enumerate(pages) if page.gold is not None]
     whole, likely = [pages[place] for place in with_gold], [likely[place] for place in with_gold]
-    texts = {name: kept_texts(whole, likely, balance) for name, balance in OURS.items()}
+    texts = {name: kept_texts(whole, likely, balance) for name, balance in BALANCES.items()}
     bodies = [body for name, body in archive_files(inputs.wcxb).items() if name.startswith("html/")]
     texts |= {name: _guarded_texts(name, bodies) for name in GUARDED}
     scores = {name: scores_by_type(whole, found) for name, found in texts.items()}

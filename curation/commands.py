@@ -4,25 +4,64 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
-from curation.errors import EXIT_DONE, EXIT_FAILED, InputError
+from curation.errors import EXIT_DONE, EXIT_FAILED, InputError, PipelineError, UsageError
+
+if TYPE_CHECKING:
+    from curation.explain import CrawledPage
 
 
 def add_explain_arguments(command: argparse.ArgumentParser) -> None:
     """Options of ``explain``."""
     command.add_argument("document", metavar="URL_OR_ID", help="address or id of the document")
     _add_run_argument(command)
+    command.add_argument(
+        "--blocks", action="store_true", help="list all blocks of its page, not only the kept ones and the likeliest others"
+    )
+    command.add_argument("--html", metavar="FILE", help="write its page with the blocks painted to this file, kept ones green, others red")
 
 
 def explain(options: argparse.Namespace) -> int:
-    """Print a document's whole life."""
-    from curation.explain import explain_document
+    """Print a document's whole life, and which blocks of its page were kept, where the page is at hand."""
+    from curation.explain import document_ids, explain_document, find_page
 
-    lines = explain_document(options.run, options.document)
-    if not lines:
+    ids = document_ids(options.run, options.document)
+    if not ids:
         raise InputError(f"{options.document} is not in {options.run}: no document and no ledger row has this URL or id")
-    print("\n".join(lines))
+    if options.html and len(ids) > 1:
+        raise UsageError(f"--html paints one page, and {options.document} names {len(ids)}; give one of the ids {', '.join(ids)}")
+    for document_id in ids:
+        print("\n".join(explain_document(options.run, document_id)), flush=True)
+        page = find_page(options.run, document_id)
+        if page:
+            _explain_blocks(page, options.blocks, options.html)
     return EXIT_DONE
+
+
+def _explain_blocks(page: CrawledPage, whole: bool, painted: str | None) -> None:
+    """Print the blocks of a page, or why they cannot be told.
+
+    Raises:
+        InputError: they were to be painted, but cannot be.
+    """
+    from pathlib import Path
+
+    from curation.extraction.paint import painted_page
+    from curation.extraction.show import block_lines, judge_crawled
+
+    try:
+        judgement = judge_crawled(page)
+    except (PipelineError, OSError) as error:
+        if painted:
+            raise InputError(f"--html {painted}: no blocks of {page.id}: {error}") from error
+        print(f"  blocks             not shown: {error}")
+        return
+    first, *lines = block_lines(judgement, whole)
+    print("\n".join([f"  blocks             by {page.extractor}: {first}", *(f"  {line}" for line in lines)]))
+    if painted:
+        Path(painted).write_text(painted_page(judgement, page.id), encoding="utf-8")
+        print(f"output: {painted}")
 
 
 def add_verify_arguments(command: argparse.ArgumentParser) -> None:

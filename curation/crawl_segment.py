@@ -106,7 +106,9 @@ def crawl_segment(part: Part, task: SegmentTask) -> Counts:
     writer.add(Outcome(documents_frame(documents), ledger))
     if quarantine.rows:
         writer.write_frame("quarantine", pl.DataFrame(quarantine.rows, schema=QUARANTINE_SCHEMA))
-    writer.finish(documents_frame(), {"file_path": task.context.file_path, "truncated": truncation})
+    settings = task.context.settings
+    statistics = {"file_path": task.context.file_path, "truncated": truncation, "extractor": settings.extractor}
+    writer.finish(documents_frame(), statistics)
     return writer.counts
 
 

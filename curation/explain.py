@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -41,14 +42,22 @@ def finished_stages(run: str) -> list[str]:
     return stages
 
 
-def explain_document(run: str, key: str) -> list[str]:
-    """Lines for people about the document with this id or URL; empty if the run does not know it."""
-    stages = finished_stages(run)
-    ids = _ids_of(run, stages, key)
-    lines: list[str] = []
-    for document_id in ids:
-        lines += _life(run, stages, document_id)
-    return lines
+def document_ids(run: str, key: str) -> list[str]:
+    """Ids that the key names: itself, or those of all documents with this address; empty if the run does not know it.
+
+    Raises:
+        InputError: there is no such run.
+    """
+    return _ids_of(run, finished_stages(run), key)
+
+
+def explain_document(run: str, document_id: str) -> list[str]:
+    """Lines for people about the document with this id.
+
+    Raises:
+        InputError: there is no such run.
+    """
+    return _life(run, finished_stages(run), document_id)
 
 
 def find_document(run: str, key: str) -> dict[str, Any] | None:
@@ -66,25 +75,44 @@ def find_document(run: str, key: str) -> dict[str, Any] | None:
     return None
 
 
-def find_page(run: str, key: str) -> tuple[str, int] | None:
-    """Input file and offset of the page with this id or URL, kept or not; None if the crawl of the run does not know it.
+@dataclass(frozen=True)
+class CrawledPage:
+    """Where the crawl of a run read a page, and what came of it.
+
+    ``file_bytes``: size of the input file then. ``extractor``: of the recipe; None where the crawl is older than its manifests' word on it.
+    ``text``: None if no document was kept.
+    """
+
+    id: str
+    file: str
+    file_bytes: int | None
+    offset: int
+    extractor: str | None
+    text: str | None
+
+
+def find_page(run: str, document_id: str) -> CrawledPage | None:
+    """The page of a document, kept or not; None if it was not crawled in this run.
 
     Raises:
         InputError: there is no such run.
     """
-    for document_id in _ids_of(run, finished_stages(run), key):
-        own = pl.col("id").eq(document_id)
-        for row in _rows(run, "crawl", "documents", ["file_path", "warc_offset"], own).to_dicts():
-            return row["file_path"], row["warc_offset"]
-        for row in _rows(run, "crawl", "ledger", ["detail"], own).to_dicts():
-            detail = json.loads(row["detail"])
-            if "file" in detail and "offset" in detail:
-                return detail["file"], detail["offset"]
-    return None
+    if "crawl" not in finished_stages(run):
+        return None
+    own = pl.col("id").eq(document_id)
+    places = [tuple(row.values()) for row in _rows(run, "crawl", "documents", ["file_path", "warc_offset", "text"], own).to_dicts()]
+    details = [json.loads(detail) for detail in _rows(run, "crawl", "ledger", ["detail"], own)["detail"]]
+    places += [(detail["file"], detail["offset"], None) for detail in details if "file" in detail and "offset" in detail]
+    if not places:
+        return None
+    file, offset, text = places[0]
+    manifests = committed_manifests(run, "crawl")
+    size = next((item["bytes"] for manifest in manifests for item in manifest.inputs if item["path"] == file), None)
+    extractor = next((manifest.statistics["extractor"] for manifest in manifests if "extractor" in manifest.statistics), None)
+    return CrawledPage(document_id, file, size, offset, extractor, text)
 
 
 def _ids_of(run: str, stages: list[str], key: str) -> list[str]:
-    """Ids that the key names: itself, or those of all documents with this address."""
     found: dict[str, None] = {}
     address = canonical_key(key) or canonical_key(f"http://{key}")
     for stage in stages:

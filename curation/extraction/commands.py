@@ -7,11 +7,12 @@ import argparse
 
 def add_blocks_arguments(command: argparse.ArgumentParser) -> None:
     """Options of ``extraction blocks``."""
-    command.add_argument("document", metavar="DOCUMENT", help="an HTML file, or address or id of a page of the run")
-    command.add_argument("--run", metavar="RUN", help="folder of a run whose input files are at hand, or an fsspec URL")
+    command.add_argument("page", metavar="FILE", help="an HTML file; `explain` tells of the pages of a run")
     balances = ("precision", "balanced", "recall")
     command.add_argument("--balance", choices=balances, default="balanced", help="what is kept (default: balanced)")
-    command.add_argument("--html", metavar="FILE", help="also write the page's blocks to this file, kept ones green, the others red")
+    command.add_argument(
+        "--html", metavar="FILE", help="also write the page with its blocks painted to this file, kept ones green, others red"
+    )
 
 
 def blocks(options: argparse.Namespace) -> int:
@@ -19,15 +20,15 @@ def blocks(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from curation.errors import EXIT_DONE, UsageError
-    from curation.extraction.blocks.judge import judge
-    from curation.extraction.show import block_lines, painted_page, read_page
+    from curation.extraction.paint import painted_page
+    from curation.extraction.show import block_lines, judge_file
 
-    if options.html and Path(options.html).resolve() == Path(options.document).resolve():
+    if options.html and Path(options.html).resolve() == Path(options.page).resolve():
         raise UsageError(f"--html {options.html} is the page itself, which it would replace; name another file")
-    judgement = judge(read_page(options.document, options.run), options.balance)
-    print("\n".join(block_lines(judgement)))
+    judgement = judge_file(options.page, options.balance)
+    print("\n".join(block_lines(judgement, whole=True)))
     if options.html:
-        Path(options.html).write_text(painted_page(judgement, options.document), encoding="utf-8")
+        Path(options.html).write_text(painted_page(judgement, options.page), encoding="utf-8")
         print(f"output: {options.html}")
     return EXIT_DONE
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -101,10 +101,9 @@ def _blocks(balance: str) -> Extractor:
 _BLOCKS_LIBRARIES = ("lxml", "resiliparse")  # of the markup's budgets, and of metadata
 _BLOCKS_MODEL = Path(__file__).parent / "blocks" / "model.npz"
 _TRAFILATURA_LIBRARIES = ("trafilatura", "lxml", "justext", "htmldate", "courlan")
+BALANCES = {"blocks": "balanced", "blocks-precision": "precision", "blocks-recall": "recall"}  # of our own extractor, by name
 EXTRACTORS = {
-    "blocks": ExtractorChoice(lambda: _blocks("balanced"), _BLOCKS_LIBRARIES, _BLOCKS_MODEL),
-    "blocks-precision": ExtractorChoice(lambda: _blocks("precision"), _BLOCKS_LIBRARIES, _BLOCKS_MODEL),
-    "blocks-recall": ExtractorChoice(lambda: _blocks("recall"), _BLOCKS_LIBRARIES, _BLOCKS_MODEL),
+    **{name: ExtractorChoice(partial(_blocks, balance), _BLOCKS_LIBRARIES, _BLOCKS_MODEL) for name, balance in BALANCES.items()},
     "trafilatura": ExtractorChoice(_trafilatura, _TRAFILATURA_LIBRARIES),
     "trafilatura-fast": ExtractorChoice(lambda: _trafilatura(fast=True), _TRAFILATURA_LIBRARIES),
     "trafilatura-precision": ExtractorChoice(lambda: _trafilatura(favor_precision=True), _TRAFILATURA_LIBRARIES),

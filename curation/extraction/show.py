@@ -1,89 +1,90 @@
-"""``extraction blocks``: every block of a page with its probability, as lines for a terminal or painted for a browser."""
+"""The blocks of a page for people: which page, read again from where the crawl read it, and its blocks as lines for a terminal."""
 
 from __future__ import annotations
 
-import html
+from itertools import groupby
 from pathlib import Path
 
-from curation.crawl_page import page_request
+from curation.crawl_page import page_request, why_no_page
 from curation.errors import InputError
-from curation.explain import find_page
-from curation.extraction.blocks import tags
-from curation.extraction.blocks.judge import Judgement
-from curation.extraction.blocks.model import ONE
-from curation.extraction.blocks.render import block_texts
+from curation.explain import CrawledPage
+from curation.extraction.blocks.judge import Judgement, judge
+from curation.extraction.blocks.render import page_text
 from curation.extraction.encoding import decode
-from curation.sources.warc import read_records
+from curation.extraction.extractor import BALANCES
+from curation.extraction.paint import ShownBlock, shown_blocks, summary
+from curation.normalize import normalize
+from curation.sources.warc import DAMAGED, Record, read_records
 
 SHOWN_CHARACTERS = 80
-_NAMES = {number: name for name, number in tags.NUMBER.items()}
-_HEAD = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>Blocks of {title}</title>
-<style>
-body {{ font: 15px/1.4 sans-serif; max-width: 60em; margin: 1em auto; }}
-div {{ white-space: pre-wrap; overflow-wrap: anywhere; margin: 2px 0; padding: 2px 6px; border-left: 5px solid; }}
-.kept {{ background: #dff3df; border-color: #2a8a2a; }}
-.left {{ background: #f9dfdf; border-color: #b03030; }}
-small {{ color: #444; }}
-</style></head><body>
-<h1>Blocks of {title}</h1>
-<p>{summary}</p>
-"""
+SHOWN_LINES = 40  # our choice: more do not fit a screen
 
 
-def read_page(document: str, run: str | None) -> str:
-    """The decoded HTML of a page of a run, by id or address, or of a local file.
+def judge_crawled(page: CrawledPage) -> Judgement:
+    """The blocks of a page as its crawl judged them.
 
     Raises:
-        InputError: there is no such page or file, or the file that held the page is not at hand.
+        InputError: why they cannot be told: by another extractor, or the file that held the page is absent or has changed.
     """
-    place = find_page(run, document) if run else None
-    if place is None:
-        path = Path(document)
-        if not path.is_file():
-            known = f"neither a page of {run}, by id or address, nor" if run else "not"
-            raise InputError(f"{document} is {known} an HTML file; check the name, or give --run RUN")
-        return decode(path.read_bytes(), None).text.replace("\0", "")
-    file, offset = place
-    if not Path(file).is_file():
-        raise InputError(f"{file}, which held the page, is not here; fetch it to that path, or name an HTML file instead")
-    for record in read_records(file):
-        if record.offset == offset:
-            request = page_request(record)
-            return decode(request.body, request.charset).text.replace("\0", "")
-    raise InputError(f"{file} holds no record at offset {offset}; it is another file than the run has read")
+    if page.extractor not in BALANCES:
+        raise InputError(f"extracted by {page.extractor or 'a version that did not note by what'}, and only `blocks` tells of blocks")
+    if not Path(page.file).is_file():
+        raise InputError(f"{page.file}, which held the page, is not here; fetch it to that path")
+    if Path(page.file).stat().st_size != page.file_bytes:
+        raise InputError(f"{page.file} has changed since the crawl")
+    record = _record_at(page)
+    if record.state == DAMAGED:
+        raise InputError(f"the record is damaged: {record.problem}")
+    request = page_request(record)
+    if not request.is_html:
+        raise InputError("a plain text, which is taken whole")
+    judgement = judge(decode(request.body, request.charset).text.replace("\0", ""), BALANCES[page.extractor])
+    if page.text is not None and normalize(page_text(judgement.scan, judgement.kept)) != page.text:
+        raise InputError(f"{page.file} gives another text now; it, the recipe's limits or the extractor have changed since the crawl")
+    return judgement
 
 
-def block_lines(judgement: Judgement) -> list[str]:
-    """A line on the page and one a block: kept or not, probability, element, beginning of the text."""
-    lines = [_summary(judgement)]
-    for is_kept, likely, element, text in _blocks(judgement):
-        shown = "".join(character if character.isprintable() else " " for character in " ".join(text.split()))  # none steers a terminal
-        shown = shown if len(shown) <= SHOWN_CHARACTERS else shown[: SHOWN_CHARACTERS - 3] + "..."
-        lines.append(f"  {'kept' if is_kept else '-':<4} {likely:.3f}  {element:<10} {shown}")
-    return lines
+def _record_at(page: CrawledPage) -> Record:
+    for start in dict.fromkeys((page.offset, 0)):  # most records have a compressed member to themselves, and can be read by themselves
+        for record in read_records(page.file, start, position=start):
+            if record.offset == page.offset and why_no_page(record) is None:
+                return record
+            if start:
+                break
+    raise InputError(f"{page.file} holds no page at offset {page.offset}; it has changed since the crawl")
 
 
-def painted_page(judgement: Judgement, title: str) -> str:
-    """The blocks in the page's order as an HTML page without scripts, links or images; all text is escaped."""
-    parts = [_HEAD.format(title=html.escape(title), summary=html.escape(_summary(judgement)))]
-    for is_kept, likely, element, text in _blocks(judgement):
-        parts.append(f'<div class="{"kept" if is_kept else "left"}"><small>{likely:.3f} {element}</small> {html.escape(text)}</div>\n')
-    return "".join(parts) + "</body></html>\n"
+def judge_file(path: str, balance: str) -> Judgement:
+    """The blocks of an HTML file.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{path} is no HTML file; check the name, or ask `explain` about a page of a run")
+    return judge(decode(Path(path).read_bytes(), None).text.replace("\0", ""), balance)
 
 
-def _summary(judgement: Judgement) -> str:
-    if not len(judgement.kept):
-        return "no block of text"
-    return f"{judgement.kept.sum()} of {len(judgement.kept)} blocks kept, expected F1 {judgement.confidence:.4f}"
+def block_lines(judgement: Judgement, whole: bool) -> list[str]:
+    """A line on the page and one a block: kept or not, probability, element, beginning of the text.
+
+    If not ``whole``, of neighbours that are left out only the likeliest is told, and of a long page the beginning.
+    """
+    lines = []
+    for is_kept, neighbours in groupby(shown_blocks(judgement), lambda block: block.is_kept):
+        blocks = list(neighbours)
+        if is_kept or whole:
+            lines += [_line(block) for block in blocks]
+        else:
+            more = f"  (the likeliest of {len(blocks)})" if len(blocks) > 1 else ""
+            lines.append(_line(max(blocks, key=lambda block: block.likely)) + more)
+    if not whole and len(lines) > SHOWN_LINES:
+        lines[SHOWN_LINES:] = ["  ... and so on; --blocks lists all of them"]
+    return [summary(judgement), *lines]
 
 
-def _blocks(judgement: Judgement) -> list[tuple[bool, float, str, str]]:
-    """Of each block: whether it is kept, its probability, its element, its text."""
-    containers = judgement.scan.blocks[:, 1]
-    elements = [_NAMES.get(int(number), "page") for number in judgement.scan.containers[containers, 0]]
-    likely = (judgement.probabilities / ONE).tolist()
-    texts = [text.encode("utf-8", "replace").decode() for text in block_texts(judgement.scan)]
-    return list(zip(judgement.kept.tolist(), likely, elements, texts, strict=True))
+def _line(block: ShownBlock) -> str:
+    # Nothing in it may steer a terminal.
+    text = "".join(character if character.isprintable() else " " for character in " ".join(block.text.split()))
+    text = text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 3] + "..."
+    return f"  {'kept' if block.is_kept else '-':<4} {block.likely:.3f}  {block.element:<10} {text}"

@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 
 from curation.errors import InputError, IntegrityError
-from curation.explain import explain_document
+from curation.explain import document_ids, explain_document
 from tests.curation.runs import table
 
 
 def life(run: Path, key: str) -> str:
-    return "\n".join(explain_document(str(run), key))
+    return "\n".join(line for document_id in document_ids(str(run), key) for line in explain_document(str(run), document_id))
 
 
 def stages_told(text: str) -> list[str]:
@@ -65,12 +65,12 @@ def test_curated_text(small_run: Path) -> None:
 
 @pytest.mark.parametrize("key", ["unknown", "https://example.org/unknown", "", "00000003#0"])
 def test_unknown(small_run: Path, key: str) -> None:
-    assert explain_document(str(small_run), key) == []
+    assert document_ids(str(small_run), key) == []
 
 
 def test_no_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no run folder: no stage has finished there; check --run"):
-        explain_document(str(tmp_path / "missing"), "key")
+        document_ids(str(tmp_path / "missing"), "key")
 
 
 def test_damaged_run(small_run: Path, tmp_path: Path) -> None:

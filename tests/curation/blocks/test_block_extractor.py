@@ -1,30 +1,20 @@
-"""The extractor as a whole: what it keeps, refuses and says; how its text is written; what is shown of its decisions."""
+"""The extractor as a whole: what it keeps, refuses and says; how its text is written."""
 
 from __future__ import annotations
-
-import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli import main
-from curation.errors import InputError
-from curation.extraction.blocks.judge import judge
 from curation.extraction.blocks.render import page_text
 from curation.extraction.blocks.scan import MAX_BLOCKS, scan
 from curation.extraction.extractor import HtmlPage, PageRefused, load_extractor
 from curation.extraction.markup import LEVELS_OF_A_TABLE, check_markup
-from curation.extraction.show import block_lines, painted_page, read_page
 from curation.ledger import Action, Reason
-from tests.curation.test_crawl import crawl
-from tests.curation.warc_samples import html_page, member, page_record, write
 
 PROSE = "The ferry crosses the river twice a day, and the captain knows every passenger by name. It leaves at nine, and again at four. "
 MENU = "".join(f'<li><a href="/{name}">{name}</a></li>' for name in ("Home", "About", "Shop", "Contact", "Imprint", "Login"))
-QUOTED = 'a="b"'
 QUOTED = 'a="b"'
 PAGE = f"""<html><body><nav><ul>{MENU}</ul></nav><main><article><h1>The ferry</h1><p>{PROSE * 2}</p><p>{PROSE * 3}</p>
 <p>{PROSE}</p></article></main><aside><ul>{MENU}</ul></aside><footer>© 2024 Ferry &amp; Co. All rights reserved.</footer></body></html>"""
@@ -136,59 +126,6 @@ def test_how_text_is_written(html: str, expected: str) -> None:
 def test_only_kept_blocks_are_written() -> None:
     page = scan("<ul><li>a<li>b<li>c</ul><table><tr><td>1<td>2<td>3</table>")
     assert page_text(page, np.array([False, True, True, True, False, True])) == "- b\n- c\n1 | 3"
-
-
-# --- what is shown --------------------------------------------------------------------------------------
-
-
-def test_painted_pages_hold_no_markup_of_the_page() -> None:
-    judgement = judge(PAGE.replace("The ferry</h1>", "&lt;script&gt;alert(1)&lt;/script&gt;</h1>"))
-    painted = painted_page(judgement, '"><script>')
-    assert "<script" not in painted and "&lt;script&gt;alert(1)" in painted and "default-src 'none'" in painted
-    classes = re.findall(r'<div class="(kept|left)">', painted)
-    assert [name == "kept" for name in classes] == judgement.kept.tolist()
-
-
-def test_every_block_has_a_line() -> None:
-    judgement = judge(PAGE)
-    lines = block_lines(judgement)
-    assert len(lines) == 1 + len(judgement.kept)
-    assert sum(line.startswith("  kept") for line in lines) == judgement.kept.sum()
-    assert block_lines(judge("")) == ["no block of text"]
-
-
-def test_no_text_of_a_page_steers_the_terminal() -> None:
-    lines = block_lines(judge("<pre>red \x1b[31m \u202e txet \x9b2J \x07"))
-    assert len(lines) == 2 and all(line.isprintable() for line in lines) and "red  [31m   txet" in lines[1]
-
-
-def test_a_page_of_a_run_is_found_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    body = html_page(1)
-    path = write(tmp_path / "pages.warc.gz", member(page_record(1, body)) + member(page_record(2, b"<ul><li>a</ul>")))
-    crawl(tmp_path, path)
-    run = str(tmp_path / "run")
-    assert read_page("http://site1.example/page", run).encode() == body
-    assert read_page("http://site2.example/page", run) == "<ul><li>a</ul>"  # removed, but its page is there
-    painted = tmp_path / "blocks.html"
-    assert main(["extraction", "blocks", "http://site1.example/page", "--run", run, "--html", str(painted)]) == 0
-    assert "blocks kept, expected F1" in capsys.readouterr().out and painted.exists()
-    Path(path).unlink()
-    with pytest.raises(InputError, match="is not here"):
-        read_page("http://site1.example/page", run)
-    with pytest.raises(InputError, match="neither a page of"):
-        read_page("http://site9.example/", run)
-    with pytest.raises(InputError, match="give --run"):
-        read_page("nothing.html", None)
-
-
-def test_the_painted_page_replaces_no_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    page = tmp_path / "page.html"
-    page.write_text(PAGE)
-    (tmp_path / "link.html").symlink_to(page)
-    for name in ("page.html", "link.html"):
-        assert main(["extraction", "blocks", str(page), "--html", str(tmp_path / name)]) == 2
-        assert "would replace" in capsys.readouterr().err
-    assert page.read_text() == PAGE
 
 
 @pytest.mark.parametrize("html", ["<p>{}</p>", "{}", "<html><body><article><p>{}</p></article></body></html>", "<table><tr><td>{}</table>"])
