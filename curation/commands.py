@@ -29,11 +29,13 @@ def explain(options: argparse.Namespace) -> int:
     ids = document_ids(options.run, options.document)
     if not ids:
         raise InputError(f"{options.document} is not in {options.run}: no document and no ledger row has this URL or id")
-    if options.html and len(ids) > 1:
-        raise UsageError(f"--html paints one page, and {options.document} names {len(ids)}; give one of the ids {', '.join(ids)}")
-    for document_id in ids:
+    pages = {document_id: find_page(options.run, document_id) for document_id in ids}
+    if options.html and sum(page is not None for page in pages.values()) != 1:
+        raise UsageError(
+            f"--html paints one crawled page, and {options.document} names another number of them: {', '.join(ids)}; give an id"
+        )
+    for document_id, page in pages.items():
         print("\n".join(explain_document(options.run, document_id)), flush=True)
-        page = find_page(options.run, document_id)
         if page:
             _explain_blocks(page, options.blocks, options.html)
     return EXIT_DONE
