@@ -133,6 +133,7 @@ def test_any_markup(html: str) -> None:
         ("<table><tr><td>x<td>y</table>", "<table><tr><td><K>x</K><td><L>y</L></table>"),
         ("<details><summary>x</details>", "<details open><summary><K>x</K></details>"),
         ("<select><option>o</select><svg><text>t</text></svg><p>x", "<p><K>x</K>"),
+        ("<option>o<p>x<template>t</template>", "<p><K>x</K>"),
         ("<style>p{color:red}</style><p>x", "<style>p{color:red}</style><p><K>x</K>"),
     ],
 )
