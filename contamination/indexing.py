@@ -93,7 +93,7 @@ def _make_filter(parts: list[KeyArray]) -> KeyFilter:
     keys = np.concatenate([np.zeros(0, np.uint64), *parts])
     parts.clear()
     keys.sort()  # in place: np.unique would take several times the memory
-    return KeyFilter.of(keys[_changes(keys)], RUNS_PER_WORD)
+    return KeyFilter.of(keys, RUNS_PER_WORD)
 
 
 def _report_words(benchmark: Benchmark, min_words: int, max_words: int) -> int:

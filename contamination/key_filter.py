@@ -17,10 +17,11 @@ class KeyFilter:
 
     @classmethod
     def of(cls, keys: KeyArray, keys_per_word: int) -> KeyFilter:
-        """The filter of some different keys: at most ``keys_per_word`` of them, and half as many at least, for each of its words."""
+        """The filter of keys that ascend and may repeat: at most ``keys_per_word`` different ones, and half as many at least, for each word."""
         from contamination.ngram_kernels import add_to_filter
 
-        made = cls(np.zeros(1 << max(1, (len(keys) // keys_per_word).bit_length()), np.uint64))
+        different = int(np.count_nonzero(keys[1:] != keys[:-1])) + min(1, len(keys))
+        made = cls(np.zeros(1 << max(1, (different // keys_per_word).bit_length()), np.uint64))
         add_to_filter(keys, made.bits, made.shift)
         return made
 
