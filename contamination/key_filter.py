@@ -17,7 +17,7 @@ class KeyFilter:
 
     @classmethod
     def of(cls, keys: KeyArray, keys_per_word: int) -> KeyFilter:
-        """The filter of keys that ascend and may repeat: at most ``keys_per_word`` different ones, and half as many at least, for each word."""
+        """The filter of keys that ascend and may repeat: ``keys_per_word`` different ones, or down to half as many, for each word."""
         from contamination.ngram_kernels import add_to_filter
 
         different = int(np.count_nonzero(keys[1:] != keys[:-1])) + min(1, len(keys))
