@@ -32,6 +32,7 @@ _ATTRIBUTES = _names(
 _ATTRIBUTES_OF_STYLES = re.compile("(data|aria)-[a-z0-9-]{1,40}")  # styles choose elements by them
 _NAME = re.compile("[a-z][a-z0-9:-]{0,40}")
 _LOADS = re.compile(rb"(?:(?<=@)import|url\s*\(|image-set\s*\()", re.IGNORECASE)  # in styles
+_FIXED = re.compile(rb"position\s*:\s*fixed", re.IGNORECASE)
 
 _MARKUP = re.compile(rb"<[a-zA-Z!/?]")
 _COMMENT_END = re.compile(rb"--!?>")
@@ -135,8 +136,11 @@ def _cut_raw_text(markup: bytes, tag: _Tag, endless: set[str]) -> tuple[bytes, i
 
 
 def _styled(style: bytes) -> bytes:
-    """A style whose loads are names that mean nothing; the rest of it means what it did."""
-    return _LOADS.sub(rb"none-\g<0>", style)
+    """A style in which what loads has names that mean nothing, and what would lie over the page stands in it, as high as its text.
+
+    Scripts, or styles that are not here, would have hidden most of what is fixed.
+    """
+    return _FIXED.sub(rb"height:auto!important;min-height:0!important;none-\g<0>", _LOADS.sub(rb"none-\g<0>", style))
 
 
 def _written(tag: _Tag, content: bytes) -> str:

@@ -134,6 +134,7 @@ def test_any_markup(html: str) -> None:
         ("<details><summary>x</details>", "<details open><summary><K>x</K></details>"),
         ("<select><option>o</select><svg><text>t</text></svg><p>x", "<p><K>x</K>"),
         ("<option>o<p>x<template>t</template>", "<p><K>x</K>"),
+        ("<p style='position:fixed'>x", '<p style="height:auto!important;min-height:0!important;none-position:fixed"><K>x</K>'),
         ("<style>p{color:red}</style><p>x", "<style>p{color:red}</style><p><K>x</K>"),
     ],
 )
