@@ -7,8 +7,8 @@
   sentences of the pages with the last word asked for, which must be found as overlap
 - ``inputs.json``: versions and checksums; with the same Python and the same questions nothing is made again
 
-Made twice, pages keep their ids, and positives and benchmark their bytes; some module pages show memory
-addresses and differ in those.
+Made twice by the same Python, pages keep their ids and bytes, and positives and benchmark too; the WARC file holds the
+times at which they were fetched.
 """
 
 from __future__ import annotations

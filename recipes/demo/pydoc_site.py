@@ -80,7 +80,8 @@ def running_server() -> Iterator[tuple[str, int]]:
     """
     with tempfile.TemporaryDirectory() as folder:
         environment = {"PATH": os.defpath, "HOME": folder, "LANG": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0", "COLUMNS": "80"}
-        command = [sys.executable, "-u", "-B", "-P", "-S", "-m", "pydoc", "-n", "127.0.0.1", "-p", "0"]
+        server = str(Path(__file__).with_name("pydoc_server.py"))
+        command = [sys.executable, "-u", "-B", "-P", "-S", server, "-n", "127.0.0.1", "-p", "0"]
         with (
             open(Path(folder, ".errors"), "w+") as errors,
             # The server ends when its standard input does: it cannot outlive this process.

@@ -20,7 +20,7 @@ from curation.recipe_file import load_recipe
 from recipes.demo import make_inputs as demo
 from recipes.demo import pydoc_site
 
-MODULES = ["abc", "argparse", "asyncio.locks", "os"]
+MODULES = ["abc", "argparse", "asyncio.locks", "collections.abc", "ctypes", "os", "sys"]
 TOPICS = ["lambda", "while", "EXCEPTIONS", "True"]
 
 
@@ -59,6 +59,15 @@ def test_the_crawl_holds_every_page_under_stable_addresses_and_ids(inputs: Path)
                 assert b"Pydoc: Error" not in content
                 assert b"planted-value" not in content
     assert found == expected
+
+
+def test_pages_are_the_same_when_they_are_made_again(inputs: Path, tmp_path: Path) -> None:
+    """Other pages are another classifier, other documents and another model, for the same seed."""
+    demo.make_inputs(tmp_path, MODULES, TOPICS)
+    first, again = (demo.read_pages(folder / "site.warc.gz") for folder in (inputs, tmp_path))
+    assert first == again
+    for page, shown in {"collections.abc": "object at 0x0", "ctypes": "handle 0", "index": "/pydoc"}.items():  # what was another each time
+        assert shown in first[f"http://pydoc.localhost/{page}.html"]["html"]
 
 
 def test_positives_are_the_language_reference(inputs: Path) -> None:
