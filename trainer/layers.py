@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from trainer.attention import CausalAttention
 from trainer.cache import LayerCache
+from trainer.gelu import gelu
 from trainer.model_config import ModelConfig
 
 NORM_EPSILON = 1e-5  # GPT-2, src/model.py; LLaMA, model.py
@@ -81,7 +82,7 @@ class MLP(nn.Module):
         if self.gated:
             gate, value = inner.chunk(2, dim=-1)
             return cast(torch.Tensor, self.output(F.silu(gate) * value))
-        return cast(torch.Tensor, self.output(F.gelu(inner, approximate="tanh")))
+        return cast(torch.Tensor, self.output(gelu(inner)))
 
 
 class Block(nn.Module):
