@@ -209,7 +209,7 @@ def measured(candidates: dict[str, Callable[[], float]], repeats: int | None) ->
 def our_steps(settings: TrainSettings, plan: Plan) -> Callable[[], float]:
     """A turn of our steps on random ids; gives tokens a second."""
     model = build_model(plan.config, 0, plan.device)
-    objective = build_objective(model, Processes(), sharded=False, recompute=False, compiled=settings.compile)
+    objective = build_objective(model, Processes(), plan, recompute=False, compiled=settings.compile)
     stepper = Stepper(objective, build_optimizer(model, settings), settings, plan, Processes())
     batch = random_ids(plan)
 

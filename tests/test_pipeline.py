@@ -168,6 +168,17 @@ def unfinished(folder: Path, run: Path) -> Path:
     return run
 
 
+def test_a_dry_run_says_where_training_would_go_on(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for run, said in ((folder / "run", "is finished: "), (unfinished(folder, tmp_path / "run"), "would go on from ")):
+        before = outputs(run / "model")
+        assert run_here("train", "--run", run, "--dry-run", "--set", "train.tokens_per_second=1000") == 0
+        output = capsys.readouterr().out
+        assert f"# train: {said}{run}/model" in output and "0 steps to 2,560 tokens" in output and "0 seconds at" in output
+        assert outputs(run / "model") == before
+    assert run_here("train", "--run", run, "--dry-run", "--set", "train.tokens=5120", "--set", "train.tokens_per_second=1000") == 0
+    assert f"# train: would begin anew: {run}/model holds another training" in capsys.readouterr().out
+
+
 def test_other_tokens_under_a_checkpoint_are_refused(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = unfinished(folder, tmp_path / "run")
     assert run_here("tokenize", "--run", run, "--set", "tokenize.validation_fraction=0.3", "--quiet") == 0

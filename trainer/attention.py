@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from trainer.flex_attention import MIN_HEAD_WIDTH, FlexAttention, Slope, has_kernels
+from trainer.flex_attention import BLOCK, MIN_HEAD_WIDTH, FlexAttention, Slope, has_kernels
 from trainer.model_config import ModelConfig
 
 ALIBI_EXPONENT = 8.0  # ALiBi (arXiv 2108.12409), section 3: slopes of n heads are 2^(-8/n), 2^(-16/n) and so on to 2^-8
@@ -31,9 +31,13 @@ class CausalAttention:
         positions = queries.shape[2]
         if positions != keys.shape[2]:
             return self.masked(queries, keys, values)
-        if self.flex and queries.is_cuda:
+        if self.flex and queries.is_cuda and positions % BLOCK == 0:
             return self.flex(queries, keys, values)
-        if self.window and self.window < positions:
+        return self.composed(queries, keys, values)
+
+    def composed(self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        """The same by PyTorch's dense attention, for as many queries as keys."""
+        if self.window and self.window < queries.shape[2]:
             return self.in_blocks(queries, keys, values)
         if self.slope:
             return self.masked(queries, keys, values)
@@ -48,7 +52,7 @@ class CausalAttention:
         window = self.window or 0
         batch, heads, positions, head_width = queries.shape
         # No block lies before the first, which is dense; the last is filled up with positions that no real one sees.
-        first = self(queries[:, :, :window], keys[:, :, :window], values[:, :, :window])
+        first = self.composed(queries[:, :, :window], keys[:, :, :window], values[:, :, :window])
         blocks = -(-positions // window)
         queries, keys, values = (
             F.pad(x, (0, 0, 0, blocks * window - positions)).reshape(batch, heads, blocks, window, head_width).transpose(1, 2)

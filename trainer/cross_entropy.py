@@ -13,7 +13,10 @@ import torch
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-CHUNK_LOGITS = 1 << 25  # our choice: logits at a time, 128 MiB as float32
+# Our choice: logits at a time, 128 MiB as float32. On a GPU four times as many, where each chunk adds its part to the whole gradient
+# of the weight: for GPT-3 Small 1 % of a step's time, 5 % with the smaller ones (computed from an H200's bandwidth, not measured).
+CHUNK_LOGITS = {"cpu": 1 << 25, "cuda": 1 << 27}
+CHUNK_MULTIPLE = 128  # tokens; suits the matrix units of CUDA
 
 
 def linear_cross_entropy(x: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, vocabulary_size: int) -> torch.Tensor:
@@ -26,6 +29,12 @@ def linear_cross_entropy(x: torch.Tensor, weight: torch.Tensor, targets: torch.T
     return cast(torch.Tensor, loss)
 
 
+def chunk_tokens(rows: int, device: str) -> int:
+    """For how many tokens logits are made at a time, ``rows`` for each, on a type of device."""
+    most = max(1, CHUNK_LOGITS.get(device, CHUNK_LOGITS["cpu"]) // rows)
+    return most // CHUNK_MULTIPLE * CHUNK_MULTIPLE or most
+
+
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -36,7 +45,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         total = torch.zeros((), device=x.device)
         if differentiate:
             x_gradient, weight_gradient = torch.empty_like(x), torch.zeros_like(weight)
-        step = max(1, CHUNK_LOGITS // len(rows))
+        step = chunk_tokens(len(rows), x.device.type)
         for start in range(0, len(targets), step):
             part, wanted = x[start : start + step], targets[start : start + step, None]
             logits = F.linear(part, rows).float()
@@ -45,7 +54,10 @@ class _LinearCrossEntropy(torch.autograd.Function):
             total -= logarithms.gather(1, wanted).sum()
             if differentiate:
                 # Not yet divided by the tokens: in float16 a share of so many would be zero.
-                gradient = logarithms.exp_().scatter_add_(1, wanted, torch.full_like(wanted, -1, dtype=torch.float32))
+                if torch.compiler.is_compiling():  # one pass with the softmax, which a scattered addition is not
+                    gradient = logarithms.exp() - (torch.arange(len(rows), device=x.device) == wanted).float()
+                else:
+                    gradient = logarithms.exp_().scatter_add_(1, wanted, torch.full_like(wanted, -1, dtype=torch.float32))
                 x_gradient[start : start + step] = gradient @ rows
                 weight_gradient[: len(rows)] += gradient.T @ part
         if differentiate:

@@ -14,6 +14,9 @@ Kernel = Callable[..., torch.Tensor]
 Slope = Callable[[torch.Tensor], torch.Tensor]  # of a head
 
 MIN_HEAD_WIDTH = 16  # of FlexAttention's kernels
+# Positions of a block. With others than whole blocks, a slope and a mask together made gradients NaN (pytorch/pytorch#153799), and
+# fewer than one block would take the kernels for decoding.
+BLOCK = 128
 MIN_CAPABILITY = (8, 0)  # Ampere: older ones lack the instructions that its kernels are tuned for
 
 

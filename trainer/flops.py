@@ -15,8 +15,15 @@ OPERATIONS_PER_WEIGHT = 6
 OPERATIONS_PER_PAIR = 12
 PETAFLOP_DAY = 1e15 * 86_400  # GPT-3, table D.1
 
-# Most operations a second in bfloat16 without sparsity, by what the device's name holds (NVIDIA's data sheets, SXM).
-PEAK_OPERATIONS = {"H200": 989e12, "H100": 989e12, "A100": 312e12}
+# Most operations a second in bfloat16 without sparsity, by what the device's name holds (NVIDIA's data sheets); the first that fits counts.
+PEAK_OPERATIONS = {
+    "H200 NVL": 835e12,
+    "H200": 989e12,
+    "H100 NVL": 835e12,
+    "H100 PCIe": 756e12,
+    "H100": 989e12,
+    "A100": 312e12,
+}
 
 
 def mean_keys(positions: int, window: int | None) -> float:

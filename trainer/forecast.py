@@ -19,7 +19,7 @@ from trainer.plan import Plan
 from trainer.processes import Processes
 
 # Ours: a measurement of a second or two. A model too large for it is measured by two layers of its kind, cut to this size.
-MEASURED_LAYERS, MEASURED_PASSES = 2, 3
+MEASURED_LAYERS, MEASURED_PASSES, MEASURED_SECONDS = 2, 3, 1.0
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,8 @@ def make_forecast(plan: Plan, settings: TrainSettings, processes: Processes, sam
 
 def memory_need(plan: Plan, settings: TrainSettings, processes: Processes) -> MemoryNeed:
     """What the plan keeps in memory, at its largest step."""
-    sequences = min(settings.micro_batch_sequences, -(-plan.schedule.batch_sequences // processes.count))
     parts = processes.count if plan.sharded else 1
-    return MemoryNeed(plan.config, sequences, plan.precision, settings.activation_checkpointing, parts)
+    return MemoryNeed(plan.config, plan.micro_batch, plan.precision, settings.activation_checkpointing, parts, plan.device.type)
 
 
 def measure_tokens_per_second(plan: Plan, settings: TrainSettings) -> float:
@@ -110,7 +109,7 @@ def measure_tokens_per_second(plan: Plan, settings: TrainSettings) -> float:
     A small model is measured as it is, with its optimizer; of a large one, two layers, and the speed is
     that of as many operations a second.
     """
-    config, sequences = plan.config, min(settings.micro_batch_sequences, plan.schedule.batch_sequences)
+    config, sequences = plan.config, plan.micro_batch
     tokens = sequences * config.context_length
     measured = MEASURED.get(plan.device.type, MEASURED["cpu"])
     whole = tokens * training_operations(config) <= measured.operations
@@ -120,8 +119,8 @@ def measure_tokens_per_second(plan: Plan, settings: TrainSettings) -> float:
     model = build_model(config, 0, plan.device)
     optimizer = build_optimizer(model, settings)
     ids = torch.zeros((sequences, config.context_length + 1), dtype=torch.int64, device=plan.device)
-    forward = _fastest(lambda: _pass(model, plan, ids), plan.device)
-    update = _fastest(optimizer.step, plan.device) if whole else 0.0
+    forward = _mean_seconds(lambda: _pass(model, plan, ids), plan.device)
+    update = _mean_seconds(optimizer.step, plan.device) if whole else 0.0
     if whole:
         return 1 / (forward / tokens + update / (plan.schedule.batch_sequences * config.context_length))
     return tokens * training_operations(config) / forward / training_operations(plan.config)
@@ -145,16 +144,17 @@ def _pass(model: GPT, plan: Plan, ids: torch.Tensor) -> None:
     loss.backward()  # type: ignore[no-untyped-call]
 
 
-def _fastest(work: Callable[[], object], device: torch.device) -> float:
-    """Seconds of the fastest of a few calls after a first one."""
-    seconds = []
-    for _ in range(MEASURED_PASSES + 1):
-        started = time.perf_counter()
+def _mean_seconds(work: Callable[[], object], device: torch.device) -> float:
+    """Mean seconds of the calls behind a first one: what else the machine does slows the training too, and so it counts."""
+    passes, started = -1, 0.0
+    while passes < MEASURED_PASSES or time.perf_counter() - started < MEASURED_SECONDS:
         work()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        seconds.append(time.perf_counter() - started)
-    return min(seconds[1:])
+        passes += 1
+        if passes == 0:
+            started = time.perf_counter()
+    return (time.perf_counter() - started) / passes
 
 
 def model_utilisation(plan: Plan, processes: Processes, tokens_per_second: float) -> float | None:

@@ -79,6 +79,18 @@ def read_identity(folder: Path) -> Identity | None:
         return None
 
 
+def continued(folder: Path, identity: Identity, finished: bool) -> Path | None:
+    """The folder whose checkpoints a training of ``identity`` would take up, as ``make_room`` leaves it; None: it would begin anew."""
+    earlier = read_identity(folder)
+    if earlier is not None:
+        unfinished = not finished and any(folder.glob(f"{PREFIX}*"))
+        same = earlier.tokens == identity.tokens and earlier.resumable == identity.resumable
+        if earlier.fingerprint == identity.fingerprint or (unfinished and same):
+            return folder
+    aside = _aside(folder, identity)
+    return aside if read_identity(aside) == identity else None
+
+
 def make_room(folder: Path, identity: Identity, finished: bool, say: Callable[[str], None]) -> None:
     """Leave the model folder as a training of ``identity`` can use it; ``finished``: it holds a complete model.
 

@@ -22,11 +22,30 @@ ROPE_BASE = 10_000.0  # RoPE (arXiv 2104.09864), section 3.2.2
 Rotation = tuple[torch.Tensor, torch.Tensor]  # cosines and sines, each (T, D / 2)
 
 
+def at_least_float32(parameter: torch.Tensor | None) -> torch.Tensor | None:
+    """A parameter as norms want it: FSDP gathers halves, and the residual stream is float32."""
+    return None if parameter is None else parameter.to(torch.promote_types(parameter.dtype, torch.float32))
+
+
+class LayerNorm(nn.LayerNorm):
+    """PyTorch's, for parameters in half precision too."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.layer_norm(x, self.normalized_shape, at_least_float32(self.weight), at_least_float32(self.bias), self.eps)
+
+
+class RMSNorm(nn.RMSNorm):
+    """PyTorch's, for parameters in half precision too."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.rms_norm(x, self.normalized_shape, at_least_float32(self.weight), self.eps)
+
+
 def build_norm(config: ModelConfig) -> nn.Module:
     """A LayerNorm, or an RMSNorm: x / sqrt(mean(x^2) + epsilon) times a gain."""
     if config.norm == "rms_norm":
-        return nn.RMSNorm(config.width, eps=NORM_EPSILON)
-    return nn.LayerNorm(config.width, eps=NORM_EPSILON, bias=config.biases)
+        return RMSNorm(config.width, eps=NORM_EPSILON)
+    return LayerNorm(config.width, eps=NORM_EPSILON, bias=config.biases)
 
 
 def rotation(positions: torch.Tensor, head_width: int) -> Rotation:

@@ -147,7 +147,7 @@ class Run:
         self.objective = build_objective(
             self.model,
             self.processes,
-            sharded=self.plan.sharded,
+            self.plan,
             recompute=self.settings.activation_checkpointing,
             compiled=self.settings.compile,
         )
@@ -220,8 +220,8 @@ class Run:
         """Measure the validation loss, once for each state of the model."""
         if self.validated_tokens == self.tokens:
             return
-        sequences, token_bytes = self.settings.micro_batch_sequences, self.tokenizer.token_bytes
-        measured = validation_loss(self.objective, self.validation, token_bytes, sequences, self.plan.autocast(), self.processes)
+        token_bytes = self.tokenizer.token_bytes
+        measured = validation_loss(self.objective, self.validation, token_bytes, self.plan, self.processes)
         if not math.isfinite(measured["validation_loss"]):
             raise PipelineError(
                 f"the validation loss is {measured['validation_loss']} after {self.tokens:,} tokens: the model is ruined; "

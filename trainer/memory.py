@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from curation.errors import PipelineError, UsageError
-from trainer.cross_entropy import CHUNK_LOGITS
+from trainer.cross_entropy import chunk_tokens
 from trainer.model_config import ModelConfig
 from trainer.presets import PRESETS
 
@@ -24,8 +24,8 @@ HALF_BYTES = 2
 FLOAT_WIDTHS = 4
 PRODUCT_WIDTHS = 4
 BANDED_WIDTHS = 4  # in a banded layer: keys and values twice more, a block of them beside the block before it
-# Of the logits that are there at a time: as float32, and their logarithms.
-LOGIT_COPIES = 2
+# Of the logits that are there at a time: as float32, and their logarithms; in half precision, their halves and those of the gradient.
+LOGIT_BYTES, HALF_LOGIT_BYTES = 8, 12
 CONTROL_GROUP_LIMITS = (  # what a container may use, and uses: Linux, control groups 2 and 1
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
@@ -41,14 +41,24 @@ class MemoryNeed:
     precision: torch.dtype
     recompute: bool = False  # activation checkpointing
     parts: int = 1
+    device: str = "cpu"  # its type
+
+    @property
+    def half(self) -> bool:
+        """Whether matrix products are made in half precision."""
+        return self.precision != torch.float32
 
     @property
     def state(self) -> int:
-        """Bytes of weights, gradients and moments; where they are shared out, with one block whole."""
-        whole = STATE_BYTES * self.config.stored_parameters
+        """Bytes of weights, gradients and moments, and in half precision of the matrices that autocast makes of the weights.
+
+        Where they are shared out, one block is whole, and so are the embeddings, with their gradients.
+        """
+        config = self.config
+        state, embedding = STATE_BYTES * config.stored_parameters, config.padded_vocabulary * config.width
         if self.parts == 1:
-            return whole
-        return whole // self.parts + 2 * FLOAT_BYTES * self.config.matrix_parameters // self.config.layers
+            return state + HALF_BYTES * self.half * (config.matrix_parameters + embedding)
+        return state // self.parts + 2 * FLOAT_BYTES * (config.matrix_parameters // config.layers + embedding)
 
     @property
     def activations(self) -> int:
@@ -58,18 +68,17 @@ class MemoryNeed:
         layers = [self._layer_bytes(config.window(layer) is not None) for layer in range(config.layers)]
         # Recomputed, a block's activations are there with their gradients, one block at a time.
         blocks = config.layers * FLOAT_BYTES * config.width + 2 * max(layers) if self.recompute else sum(layers)
-        logits = min(tokens, max(1, CHUNK_LOGITS // config.padded_vocabulary)) * config.padded_vocabulary
+        logits = min(tokens, chunk_tokens(config.padded_vocabulary, self.device)) * config.padded_vocabulary
         # Of the head: its input and the gradients of that and of the weight.
         head = (2 * tokens + config.padded_vocabulary) * config.width
-        return tokens * blocks + FLOAT_BYTES * (LOGIT_COPIES * logits + head)
+        return tokens * blocks + (HALF_LOGIT_BYTES if self.half else LOGIT_BYTES) * logits + FLOAT_BYTES * head
 
     def _layer_bytes(self, banded: bool) -> int:
         """Bytes of one token in one block."""
         config = self.config
-        half = self.precision != torch.float32
         inner = (4 if config.mlp == "swiglu" else 2) * config.hidden_width  # before and behind the nonlinearity, and the gate
-        products = (PRODUCT_WIDTHS + BANDED_WIDTHS * banded + 2 * half) * config.width + inner  # half: the normalised once more
-        return FLOAT_BYTES * FLOAT_WIDTHS * config.width + (HALF_BYTES if half else FLOAT_BYTES) * products
+        products = (PRODUCT_WIDTHS + BANDED_WIDTHS * banded + 2 * self.half) * config.width + inner  # half: the normalised once more
+        return FLOAT_BYTES * FLOAT_WIDTHS * config.width + (HALF_BYTES if self.half else FLOAT_BYTES) * products
 
     @property
     def total(self) -> int:

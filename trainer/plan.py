@@ -28,6 +28,7 @@ class Plan:
     device: torch.device
     precision: torch.dtype  # of matrix products
     sharded: bool  # FSDP2 divides the model between the processes
+    micro_batch: int  # sequences of a full forward pass; the last of a step, and those of a ramp, may have fewer
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Context in which forward passes run."""
@@ -60,7 +61,8 @@ def plan_training(settings: TrainSettings, vocabulary_size: int, processes: Proc
         batch_tokens=batch_tokens,
         peak_learning_rate=settings.learning_rate or chosen.learning_rate,
     )
-    return Plan(config, schedule, device, PRECISIONS[precision], sharded)
+    micro_batch = min(settings.micro_batch_sequences, -(-schedule.batch_sequences // processes.count))
+    return Plan(config, schedule, device, PRECISIONS[precision], sharded, micro_batch)
 
 
 def _is_sharded(settings: TrainSettings, need: MemoryNeed, device: torch.device) -> bool:
@@ -74,8 +76,12 @@ def choose_device(name: str, processes: Processes) -> torch.device:
     """The device of that name; ``auto`` is CUDA where there is one, and CUDA one GPU for each of several processes.
 
     Raises:
-        UsageError: there is no such device here, or it does not compute (``meta``).
+        UsageError: there is no such device here, it does not compute (``meta``), or several processes would share one GPU.
     """
+    if name.startswith("cuda:") and processes.count > 1:
+        raise UsageError(
+            f"train.device {name} is one GPU, and torchrun has started {processes.count} processes; set it to cuda, one for each"
+        )
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and processes.count > 1:
@@ -83,6 +89,8 @@ def choose_device(name: str, processes: Processes) -> torch.device:
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).item()
+        if device.type == "cuda" and device.index is not None:
+            torch.cuda.set_device(device)  # what FlexAttention and the compiler ask about the GPU, they ask about the current one
     except (RuntimeError, AssertionError, ImportError) as error:
         first_line = (str(error).splitlines() or [""])[0]
         raise UsageError(f"train.device {name!r} cannot be used ({first_line}); set it to auto or cpu") from error

@@ -49,8 +49,12 @@ def forecast_lines(settings: TrainSettings, seed: int, run: str, tokens: list[Ma
     yield from make_forecast(plan, settings, processes, samples).lines()
 
 
-def dry_run_lines(settings: TrainSettings, seed: int, run: str, tokens: list[ManifestFile], vocabulary_size: int) -> Iterator[str]:
-    """The same before anything is written; ``vocabulary_size`` counts where there are no ``tokens`` yet.
+def dry_run_lines(
+    settings: TrainSettings, seed: int, run: str, tokens: list[ManifestFile], vocabulary_size: int, samples: int
+) -> Iterator[str]:
+    """The same before anything is written, of a training with ``samples`` sequences behind it.
+
+    ``vocabulary_size`` counts where there are no ``tokens`` yet.
 
     Raises:
         UsageError: the recipe does not fit the machine; after all lines.
@@ -60,7 +64,7 @@ def dry_run_lines(settings: TrainSettings, seed: int, run: str, tokens: list[Man
     if tokens:
         plan, training = _open(settings, seed, run, tokens, processes)
         yield from _mixture(plan, training)
-    forecast = make_forecast(plan, settings, processes)
+    forecast = make_forecast(plan, settings, processes, samples)
     yield from forecast.lines()
     check_fits(forecast.need, forecast.available)
 

@@ -89,6 +89,7 @@ def joined(device: str) -> Iterator[Processes]:
     """The processes, connected while inside: by NCCL between GPUs, by gloo between processors.
 
     Raises:
+        UsageError: a machine has more processes than GPUs.
         PipelineError: a connection broke, mostly since another process ended.
     """
     processes = processes_of_environment()
@@ -100,6 +101,11 @@ def joined(device: str) -> Iterator[Processes]:
 
     gpus = device.startswith(("auto", "cuda")) and torch.cuda.is_available()
     if gpus:
+        if processes.local_rank >= torch.cuda.device_count():
+            raise UsageError(
+                f"process {processes.local_rank} of this machine has no GPU: there are {torch.cuda.device_count()}; "
+                "start torchrun with as many processes for each node"
+            )
         torch.cuda.set_device(processes.local_rank)
     # No handler runs while a process waits for the others, and torchrun ends it where one of them has failed.
     handler = signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -19,7 +19,7 @@ from curation.progress import Progress
 from curation.recipe_train import TrainSettings
 from curation.runner import RunContext, StageResult, library_versions
 from curation.shards import ManifestFile, file_is_intact, sealed_json
-from trainer.identity import IDENTITY_FILE, Identity, make_room
+from trainer.identity import IDENTITY_FILE, Identity, continued, make_room
 from trainer.presets import preset
 from trainer.processes import Processes, joined, processes_of_environment
 from trainer.split import check_split
@@ -147,8 +147,32 @@ def say_forecast(settings: TrainSettings, seed: int, run: str, vocabulary_size: 
     from trainer.preparation import dry_run_lines
 
     tokens = token_files(run) if read_stage_file(run, "tokenize") else []
-    for line in dry_run_lines(settings, seed, run, tokens, vocabulary_size):
+    reached = _say_where_to_begin(settings, seed, run, tokens) if tokens else 0
+    for line in dry_run_lines(settings, seed, run, tokens, vocabulary_size, reached):
         print(f"# {STAGE}: {line}")
+
+
+def _say_where_to_begin(settings: TrainSettings, seed: int, run: str, tokens: list[ManifestFile]) -> int:
+    """Print what a run would make of the model folder, changing nothing; returns the sequences that it need not train again."""
+    from trainer.checkpoint import newest_checkpoint
+
+    def say(message: str) -> None:
+        print(f"# {STAGE}: {message}")
+
+    identity, folder = identity_of(settings, seed, tokens), _model_folder(run)
+    finished = storage.exists(model_manifest_file(run))
+    found = continued(folder, identity, finished)
+    checkpoint = newest_checkpoint(found, identity.resumable, say) if found else None
+    if checkpoint is None:
+        if (folder / IDENTITY_FILE).exists():
+            say(f"would begin anew: {folder} holds another training")
+        return 0
+    state = checkpoint.state
+    if _finished_summary(run, identity):
+        say(f"is finished: {folder} stays as it is")
+    else:
+        say(f"would go on from {checkpoint.path}: {state.tokens:,} tokens are behind it")
+    return state.samples
 
 
 def _train(

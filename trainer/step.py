@@ -37,6 +37,12 @@ def micro_batches(sequences: int, largest: int, rank: int, processes: int) -> li
     return [range(min(start + rank * size, sequences), min(start + (rank + 1) * size, sequences)) for start in starts]
 
 
+def copied(ids: np.ndarray, device: torch.device) -> torch.Tensor:
+    """Ids on the device. To a GPU the copy goes from pinned memory, so that this process need not wait for what the GPU still does."""
+    tensor = torch.from_numpy(ids)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
 class Stepper:
     """Takes steps with a model and an optimizer that it changes."""
 
@@ -83,7 +89,7 @@ class Stepper:
         parts = micro_batches(sequences, self.settings.micro_batch_sequences, processes.rank, processes.count)
         total = torch.zeros((), device=device)
         for number, part in enumerate(parts):
-            ids = torch.from_numpy(read(part or range(1))).to(device)  # where nothing is left, a sequence of weight 0
+            ids = copied(read(part or range(1)), device)  # where nothing is left, a sequence of weight 0
             with synchronises(self.objective, last=number == len(parts) - 1):
                 with self.plan.autocast():
                     loss = self.objective(ids) * (len(part) / sequences)

@@ -46,4 +46,7 @@ def test_utilisation() -> None:
     # 854.49 M operations a token: a million tokens a second are 854.49 T of 989 T.
     assert utilisation(config, 1e6, 989e12) == pytest.approx(0.8640, abs=1e-4)
     assert peak_operations("NVIDIA H200") == peak_operations("NVIDIA H100 80GB HBM3") == 989e12
+    assert (
+        peak_operations("NVIDIA H100 PCIe") == 756e12 and peak_operations("NVIDIA H100 NVL") == peak_operations("NVIDIA H200 NVL") == 835e12
+    )
     assert peak_operations("Some other device") is None

@@ -9,7 +9,7 @@ import pytest
 
 from curation.errors import InputError
 from curation.recipe_train import TrainSettings
-from trainer.identity import CHANGEABLE, WITHOUT_EFFECT, Identity, make_room, read_identity
+from trainer.identity import CHANGEABLE, WITHOUT_EFFECT, Identity, continued, make_room, read_identity
 
 SETTINGS = TrainSettings(preset="nano").model_dump(mode="json")
 IDENTITY = Identity(
@@ -31,6 +31,29 @@ def folder(tmp_path: Path) -> Path:
 
 def test_names_of_settings_exist() -> None:
     assert SETTINGS.keys() >= WITHOUT_EFFECT | CHANGEABLE
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize(
+    ("now", "taken_up"),
+    [
+        (IDENTITY, (True, True)),
+        (with_settings(device="cuda"), (True, True)),
+        (with_settings(batch_tokens=4096), (True, False)),  # unfinished, finished
+        (with_settings(learning_rate=0.5), (False, False)),
+        (replace(IDENTITY, tokens={}), (False, False)),
+    ],
+)
+def test_what_a_dry_run_foretells_is_what_happens(folder: Path, finished: bool, now: Identity, taken_up: tuple[bool, bool]) -> None:
+    assert continued(folder, now, finished) == (folder if taken_up[finished] else None)
+    try:
+        make_room(folder, now, finished, lambda _: None)
+    except InputError:
+        assert not finished and now.tokens != IDENTITY.tokens
+    else:
+        assert (folder / "checkpoint-000000000010").exists() == taken_up[finished]
+        make_room(folder, with_settings(learning_rate=2.0), True, lambda _: None)  # set aside, it is found again
+        assert continued(folder, IDENTITY, False) == next(folder.parent.glob(f"model-{IDENTITY.fingerprint[:12]}"))
 
 
 def test_reads_back_and_knows_damage(folder: Path) -> None:

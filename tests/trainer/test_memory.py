@@ -27,10 +27,14 @@ def test_by_hand() -> None:
     assert NEED.activations == 4 * 256 * 2 * 16 * 32 + head
     assert replace(NEED, micro_batch=1000).activations == 4 * 64_000 * (2 * 16 * 32 + 2 * 32) + 4 * (2 * 2**25 + 1024 * 32)
     half = replace(NEED, precision=torch.bfloat16)
-    assert half.activations == 256 * 2 * (4 * 4 * 32 + 2 * 14 * 32) + head
+    # Halves of the logits and of their gradient, 2 bytes each, and of all matrices.
+    assert half.activations == 256 * 2 * (4 * 4 * 32 + 2 * 14 * 32) + head + 4 * 256 * 1024
+    assert half.state == NEED.state + 2 * (2 * 12 * 32**2 + 1024 * 32)
     recomputed = replace(NEED, recompute=True)
     assert recomputed.activations == 4 * 256 * (2 * 32 + 2 * 16 * 32) + head
-    assert replace(NEED, parts=4).state == NEED.state // 4 + 8 * 12 * 32**2
+    assert replace(NEED, parts=4).state == NEED.state // 4 + 8 * (12 * 32**2 + 1024 * 32)
+    on_gpu = replace(NEED, micro_batch=10_000, device="cuda")  # four times as many logits at a time
+    assert on_gpu.activations - replace(on_gpu, device="cpu").activations == 8 * 3 * 2**25
 
 
 @pytest.mark.parametrize(
@@ -90,7 +94,7 @@ settings = TrainSettings(**json.loads(sys.argv[1]), device="cpu")
 plan = plan_training(settings, int(sys.argv[2]))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 model = build_model(plan.config, 0)
-objective = build_objective(model, Processes(), sharded=False, recompute=settings.activation_checkpointing, compiled=False)
+objective = build_objective(model, Processes(), plan, recompute=settings.activation_checkpointing, compiled=False)
 stepper = Stepper(objective, build_optimizer(model, settings), settings, plan, Processes())
 for _ in range(2):
     stepper.step(lambda part: np.ones((len(part), plan.config.context_length + 1), dtype=np.int64), settings.micro_batch_sequences, 1e-3)

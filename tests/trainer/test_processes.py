@@ -23,6 +23,7 @@ RAMP = {"ramp_start_tokens": 16, "ramp_tokens": 16 * 40}  # the first steps have
 CASES: list[dict[str, Any]] = [
     {"folder": "ddp", "settings": RAMP},
     {"folder": "fsdp", "settings": {**RAMP, "parallel": "fsdp"}},
+    {"folder": "fsdp-half", "settings": {**RAMP, "parallel": "fsdp", "precision": "bfloat16"}},
     # The second process is asked to stop; both do, after four steps, and a single process goes on.
     {"folder": "ddp-then-one", "settings": {}, "stop": 4, "rank": 1},
     {"folder": "fsdp-then-one", "settings": {"parallel": "fsdp", "activation_checkpointing": True}, "stop": 4, "rank": 0},
@@ -96,6 +97,16 @@ def test_two_processes_train_what_one_does(trained: Path, several: str, one: str
         assert {key: tensor.shape for key, tensor in tensors.items()} == {key: tensor.shape for key, tensor in others.items()}  # whole
         # AdamW makes steps of full size of rounding errors where a gradient is 0, as that of the keys' biases is: not each by each.
         assert distance(tensors, others) < 1e-3
+
+
+def test_gathered_halves_train_nearly_the_same(trained: Path) -> None:
+    """FSDP gathers bfloat16 weights, of 8 bits; its own parts, and so what is saved, stay float32."""
+    rows, expected = (read_metrics(trained / name / "metrics.jsonl") for name in ("fsdp-half", "one"))
+    losses, wanted = ([row["loss"] for row in these if "loss" in row][:10] for these in (rows, expected))
+    assert losses == pytest.approx(wanted, rel=0.01)  # behind these, the high learning rate makes both jump
+    tensors = final_tensors(trained / "fsdp-half", "model")
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float32}
+    assert not all(torch.equal(tensor, tensor.bfloat16().float()) for tensor in tensors.values())
 
 
 def distance(tensors: dict[str, torch.Tensor], others: dict[str, torch.Tensor]) -> float:

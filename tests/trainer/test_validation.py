@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from tests.trainer.small_training import TOKENIZER, write_tokens
+from tests.trainer.small_training import SETTINGS, TOKENIZER, write_tokens
 from trainer.data import ValidationData
+from trainer.plan import plan_training
 from trainer.sequences import open_streams
 from trainer.validation import validation_loss
 
@@ -33,7 +33,7 @@ def test_losses_and_bytes_are_weighted_by_the_mixture(tmp_path: Path) -> None:
     data = ValidationData(streams, {"books": 0.25, "web": 0.75}, {"books": [0], "web": [0, 1]})
     token_bytes = np.full(257, 1)
     token_bytes[ord(";")] = 45  # once in "call me Ishmael; some years ago, never mind. ", which is 45 long
-    measured = validation_loss(Known(), data, token_bytes, 8, nullcontext())
+    measured = validation_loss(Known(), data, token_bytes, plan_training(SETTINGS, TOKENIZER.vocabulary_size))
     assert measured["source_losses"] == {"books": 1.0, "web": 2.0}
     assert measured["validation_loss"] == 0.25 * 1 + 0.75 * 2
     # Books: 44 targets, 43 of one byte and one of 45, are 2 bytes a token; web: 1.
