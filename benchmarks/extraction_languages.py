@@ -1,8 +1,9 @@
 """Extraction where stop words and blanks do not exist: the same manuals in many languages, ``python benchmarks/extraction_languages.py``.
 
-Debian's packages debian-handbook and apache2-doc hold the same pages in some thirty languages; they are fetched by apt-get, or taken
-from ``--manuals FOLDER``, into which they were unpacked (``dpkg -x``). What the main text is, their structure says: in the handbook
-the element with the page's language between two navigation lists, in Apache's manual ``page-content`` without its boxes of links.
+Debian's packages debian-handbook, apache2-doc and installation-guide-amd64 hold the same pages in some thirty languages; they are fetched
+by apt-get, or taken from ``--manuals FOLDER``, into which they were unpacked (``dpkg -x``). What the main text is, their structure says: in
+the handbook the element with the page's language between two navigation lists, in Apache's manual ``page-content`` without its boxes of
+links, in the installation guide all between the lines of navigation above and below.
 None of these pages was trained on. F1 counts words, and characters of the scripts that have no blanks.
 """
 
@@ -24,7 +25,7 @@ from benchmarks import table
 from benchmarks.table import Row, higher_is_better
 from curation.extraction.extractor import HtmlPage, PageRefused, load_extractor
 
-PACKAGES = ("debian-handbook", "apache2-doc")
+PACKAGES = ("debian-handbook", "apache2-doc", "installation-guide-amd64")
 OURS, PEERS = "blocks", ("trafilatura", "resiliparse")
 UNSPACED = "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u2e80-\u312f\u3190-\ua4cf\uf900-\ufaff\uff66-\uff9f"
 TOKEN = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
@@ -57,7 +58,8 @@ def fetch(folder: Path) -> Path:
 
 def manual_pages(folder: Path, count: int) -> Iterator[tuple[str, str, str]]:
     """(language, HTML, main text) of ``count`` pages of each manual in each language, evenly over the manual."""
-    for root, gold_of in (("debian-handbook/html", handbook_text), ("apache2-doc/manual", apache_text)):
+    manuals = {"debian-handbook/html": handbook_text, "apache2-doc/manual": apache_text, "installation-guide-amd64": guide_text}
+    for root, gold_of in manuals.items():
         for language in sorted(path for path in (folder / "usr/share/doc" / root).iterdir() if path.is_dir()):
             found = []
             for path in sorted(language.glob("*.html")):
@@ -81,6 +83,12 @@ def apache_text(page: HtmlElement, language: str) -> str:
     for box in page.xpath("//div[@id='quickview'] | //div[@class='top'] | //div[@id='comments_section'] | //div[@class='toplang']"):
         box.drop_tree()
     return text_of(main[0]) if main else ""
+
+
+def guide_text(page: HtmlElement, language: str) -> str:
+    for line in page.xpath("//div[@class='navheader' or @class='navfooter']"):
+        line.drop_tree()
+    return text_of(page.body)
 
 
 def text_of(element: HtmlElement) -> str:

@@ -6,6 +6,7 @@ from resiliparse.parse.html import HTMLTree
 
 from curation.extraction.blocks.judge import judge
 from curation.extraction.blocks.model import ONE, load_model
+from curation.extraction.blocks.notices import is_notice
 from curation.extraction.blocks.render import page_text
 from curation.extraction.blocks.scan import MAX_BLOCKS, Scan
 from curation.extraction.extractor import Extraction, HtmlPage, PageRefused
@@ -25,7 +26,8 @@ class BlockExtractor:
         """Main text of a page, a line a block.
 
         Raises:
-            PageRefused: the markup is over a budget, no block of the page is likely to be main text, or there are too many to judge.
+            PageRefused: the markup is over a budget, no block of the page is likely to be main text, what is kept is a notice that there
+                is none, or there are too many blocks to judge.
         """
         found = judge(page.html, self._balance)
         if page.wants_metadata or _may_be_over_budget(found.scan, page):
@@ -36,6 +38,8 @@ class BlockExtractor:
             best = round(int(found.probabilities.max()) / ONE, 4)
             raise PageRefused(Action.REMOVED, Reason.NO_MAIN_CONTENT, blocks=len(found.kept), best_probability=best)
         text = page_text(found.scan, found.kept)
+        if is_notice(text):
+            raise PageRefused(Action.REMOVED, Reason.NO_MAIN_CONTENT, blocks=len(found.kept), notice=text)
         if not page.wants_metadata:
             return Extraction(text, confidence=found.confidence)
         tree = HTMLTree.parse(page.html)

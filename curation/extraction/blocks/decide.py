@@ -14,7 +14,7 @@ import numpy as np
 from curation.extraction.blocks.model import ONE
 
 # Weight of recall against precision, in hundredths; measured in docs/extraction.md.
-RECALL_WEIGHTS = {"precision": 25, "balanced": 60, "recall": 150}
+RECALL_WEIGHTS = {"precision": 25, "balanced": 50, "recall": 150}
 # A page whose best block is less likely to be main text has none (chosen in cross-validation; docs/extraction.md).
 MIN_BEST_PROBABILITY = round(0.3 * ONE)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from curation.extraction.blocks.article import lowered_behind_article
 from curation.extraction.blocks.decide import RECALL_WEIGHTS, Decision, decide
 from curation.extraction.blocks.features import NAMES, features
 from curation.extraction.blocks.measure import measure
@@ -36,7 +37,7 @@ def judge(html: str, balance: str = "balanced", model: Model | None = None) -> J
     """Judge the blocks of a page; ``balance``: precision, balanced or recall."""
     page = scan(html)
     table, words = block_features(page)
-    likely = probabilities(model or load_model(), table)
+    likely = block_probabilities(model or load_model(), table, words)
     decision = choose(likely, table, words, balance)
     return Judgement(page, likely, decision.kept, decision.confidence)
 
@@ -45,6 +46,11 @@ def block_features(page: Scan) -> tuple[np.ndarray, np.ndarray]:
     """[block, feature] of a page, as ``features.NAMES``, and the words of each block."""
     counts, hashes = measure(page)
     return features(page, counts, hashes, structure(page, counts)), counts[:, 0]
+
+
+def block_probabilities(model: Model, table: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """How likely each block of a page with these features is main text, 0 to ``model.ONE``."""
+    return lowered_behind_article(probabilities(model, table), table, words)
 
 
 def choose(likely: np.ndarray, table: np.ndarray, words: np.ndarray, balance: str) -> Decision:

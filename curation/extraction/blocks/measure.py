@@ -1,7 +1,8 @@
 """What the text of each block consists of: words, sentences, links and the like, as whole numbers.
 
 Nothing here knows a language. Scripts without blanks count a word for so many characters, so that a Chinese paragraph is
-as long as an English one: two characters a word in Chinese and Japanese, five in Thai, Lao, Burmese, Khmer and Tibetan.
+as long as an English one: two characters a word in Chinese and Japanese, five in Thai, Lao, Burmese, Khmer and Tibetan. A blank
+within the latter ends a sentence or a part of one, which has no other sign.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ def _measure(code: Any, runs: Any, blocks: Any, kinds: Any, link: Any, counts: A
         last_run = blocks[block + 1, 0] if block + 1 < len(blocks) else len(runs)
         tenths = link_tenths = 0
         letters = sentences = commas = digits = capitals = links = lines = symbols = copyright = 0
-        last_kind, first_kind, in_word, in_link = 0, 0, False, False
+        last_kind, first_kind, in_word, in_link, is_pause = 0, 0, False, False, False
         text = np.uint64(14695981039346656037)
         for run in range(blocks[block, 0], last_run):
             linked = runs[run, 2] & link != 0
@@ -143,8 +144,10 @@ def _measure(code: Any, runs: Any, blocks: Any, kinds: Any, link: Any, counts: A
                 kind = ascii_kinds[point] if point < 128 else range_kinds[np.searchsorted(range_starts, point, side="right") - 1]
                 if kind == _BLANK:
                     in_word = False
+                    is_pause = last_kind == _UNSPACED
                     continue
-                last_kind = kind
+                sentences += is_pause and kind == _UNSPACED
+                last_kind, is_pause = kind, False
                 if first_kind == 0:
                     first_kind = kind
                 if kind <= _DIGIT:  # of words

@@ -11,8 +11,7 @@ from itertools import compress
 
 import numpy as np
 
-from curation.extraction.blocks.judge import choose
-from curation.extraction.blocks.model import probabilities
+from curation.extraction.blocks.judge import block_probabilities, choose
 from curation.extraction.training.fit import fit
 from curation.extraction.training.pages import FOLDS, LabelledPage
 
@@ -34,7 +33,7 @@ class Scores:
 def cross_validate(pages: Sequence[LabelledPage], seed: int) -> list[np.ndarray]:
     """The probabilities of each page's blocks by a model that was trained on the other folds."""
     models = {fold: fit([page for page in pages if page.fold != fold], seed) for fold in range(FOLDS)}
-    return [probabilities(models[page.fold], page.table) for page in pages]
+    return [block_probabilities(models[page.fold], page.table, page.words) for page in pages]
 
 
 def kept_texts(pages: Sequence[LabelledPage], likely: Sequence[np.ndarray], balance: str) -> list[str]:
