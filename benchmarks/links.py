@@ -9,12 +9,17 @@ the 58 fields of 2005's. ``cpu`` counts everything, the start of the program inc
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+
+import polars as pl
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -26,6 +31,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 ASKED_FOR = 60.0  # MB/s/core of decompressed rows
 FIELDS = 58  # of a row of 2005
 PAGES_OF_A_SITE = 40
+LOOK_SECONDS = 0.5
 MOST_GROWTH = 256 << 20  # bytes more for five times the links
 
 
@@ -82,26 +88,61 @@ def unpacked(dump: Path) -> bytes:
 
 def memory_rows(folder: Path, links: int) -> list[Row]:
     """Time and peak memory for different links of one submission each, and for a fifth of them."""
-    few, many = (gather_made_up(folder, count) for count in (links // 5, links))
+    (few, _), (many, disk_bytes) = (gather_made_up(folder, count) for count in (links // 5, links))
     growth = many.peak_bytes - few.peak_bytes
     return [
         lower_is_better(f"{links // 5:,} links, peak", "MiB", few.peak_bytes / (1 << 20)),
         lower_is_better(f"{links:,} links, peak", "MiB", many.peak_bytes / (1 << 20)),
         lower_is_better(f"{links:,} links, growth from a fifth", "MiB", growth / (1 << 20), "asked for", MOST_GROWTH / (1 << 20), goal=1.0),
         lower_is_better(f"{links:,} links", "s of processor time", many.cpu_seconds),
+        lower_is_better(f"{links:,} links, disk beside the dump", "MiB", disk_bytes / (1 << 20)),
     ]
 
 
-def gather_made_up(folder: Path, links: int) -> Run:
-    """The command on a dump of so many links, one in four of them shared twice."""
+def gather_made_up(folder: Path, links: int) -> tuple[Run, int]:
+    """The command on a dump of so many links, one in four of them shared twice; most bytes on the disk at a time, without the dump.
+
+    Raises:
+        RuntimeError: the table has other links than the dump.
+    """
     dump = folder / "RS_many"
     with open(dump, "wb") as stream:
         for number in range(links * 5 // 4):
             stream.write(made_up_row(number % links, 0))
+    table = folder / "links.parquet"
     try:
-        return ours(dump, folder / "links.parquet")
+        with watched_folder(folder, dump) as most:
+            cost = ours(dump, table)
+        site, page = (pl.col("url").str.extract(pattern).cast(pl.Int64) for pattern in (r"site(\d+)", r"articles/(\d+)"))
+        sums = (
+            pl.scan_parquet(table)
+            .select(pl.len(), (site * PAGES_OF_A_SITE + page).sum().alias("numbers"), pl.col("submissions").sum())
+            .collect(engine="streaming")
+        )
+        if sums.row(0) != (links, links * (links - 1) // 2, links * 5 // 4):
+            raise RuntimeError(f"of {links:,} links came {sums.row(0)}: links, sum of their numbers, submissions")
+        return cost, max(most)
     finally:
         dump.unlink()
+
+
+@contextlib.contextmanager
+def watched_folder(folder: Path, dump: Path) -> Iterator[list[int]]:
+    """Bytes below a folder without the dump's, looked at from time to time while the block runs."""
+    sizes, done = [0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(LOOK_SECONDS):
+            with contextlib.suppress(OSError):  # files come and go
+                sizes.append(sum(path.stat().st_size for path in folder.rglob("*") if path != dump))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield sizes
+    finally:
+        done.set()
+        watcher.join()
 
 
 def made_up_row(number: int, fields: int) -> bytes:

@@ -99,9 +99,10 @@ class Judge:
             return RowFate.BLOCKED_SUBREDDIT
         if self._has_days and not self._is_in_days(_instant(row.created_utc)):
             return RowFate.OTHER_DATE
-        url = _unescape(url).partition("#")[0]
+        if "&" in url or "#" in url:
+            url = _unescape(url).partition("#")[0]
         key = canonical_key(url)
-        if key is None or not is_text(url):
+        if key is None or not (url.isascii() or is_text(url)):
             return RowFate.ODD_URL
         host, _, path = key.partition("/")
         reason = self._why_place(key if self._with_paths else host)
@@ -154,8 +155,6 @@ def _unescape(url: str) -> str:
 
     Not ``html.unescape``: that reads ``&copy=1`` and ``&lang=de`` as characters without semicolon.
     """
-    if "&" not in url:
-        return url
     for entity, character in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&#39;", "'"), ("&amp;", "&")):
         url = url.replace(entity, character)
     return url

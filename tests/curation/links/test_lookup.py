@@ -142,7 +142,7 @@ def test_a_crowded_cdx_server_is_asked_again(tmp_path: Path, links: Path) -> Non
 
 @pytest.mark.parametrize("ending", ["cdxj", "cdxj.gz", "idx", "glob"])
 def test_indexes_of_other_tools(mirror: Path, links: Path, tmp_path: Path, ending: str) -> None:
-    """Lines as cdxj-indexer 1.4 writes them, in one file or in blocks, and Common Crawl's own files without their ``cluster.idx``."""
+    """Lines as cdxj-indexer 1.5 writes them, in one file or in blocks, and Common Crawl's own files without their ``cluster.idx``."""
     lines = [line for path in sorted((mirror / CDX).glob("cdx-*.gz")) for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
     index = tmp_path / f"all.{ending}"
     if ending == "idx":
