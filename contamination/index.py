@@ -124,7 +124,8 @@ def index_to_bytes(index: OverlapIndex) -> bytes:
 
 
 def write_index(index: OverlapIndex, stream: IO[bytes]) -> None:
-    """The index as an uncompressed .npz file; equal indexes give equal bytes."""
+    """The index as an uncompressed .npz file; equal indexes give equal bytes. A table that removal and report share is there once."""
+    own = [table for table in index.report if all(table is not other for other in index.removal)]
     arrays: dict[str, np.ndarray] = {
         "header": np.frombuffer(
             json.dumps(
@@ -133,6 +134,7 @@ def write_index(index: OverlapIndex, stream: IO[bytes]) -> None:
                     "report_words": index.report_words,
                     "removal": [table.words for table in index.removal],
                     "report": [table.words for table in index.report],
+                    "own": [table.words for table in own],
                     "runs": list(index.runs),
                 }
             ).encode(),
@@ -143,7 +145,7 @@ def write_index(index: OverlapIndex, stream: IO[bytes]) -> None:
         "too_short": index.too_short,
         **{f"runs{words}": runs.bits for words, runs in index.runs.items()},
     }
-    for kind, tables in (("removal", index.removal), ("report", index.report)):
+    for kind, tables in (("removal", index.removal), ("report", own)):
         for table in tables:
             name = f"{kind}{table.words}"
             arrays |= {f"{name}.keys": table.keys, f"{name}.offsets": table.offsets, f"{name}.items": table.items}
@@ -161,18 +163,19 @@ def read_index(path: str) -> OverlapIndex:
         with storage.open_binary(path) as stream, np.load(stream, allow_pickle=False) as arrays:
             header = json.loads(arrays["header"].tobytes())
 
-            def tables(kind: str) -> list[NgramTable]:
-                names = [(words, f"{kind}{words}") for words in header[kind]]
-                return [NgramTable(words, *(arrays[f"{name}.{part}"] for part in ("keys", "offsets", "items"))) for words, name in names]
+            def table(kind: str, words: int) -> NgramTable:
+                return NgramTable(words, *(arrays[f"{kind}{words}.{part}"] for part in ("keys", "offsets", "items")))
 
+            removal = [table("removal", words) for words in header["removal"]]
+            shared = {each.words: each for each in removal if each.words not in header["own"]}
             return OverlapIndex(
                 labels=header["labels"],
                 report_words=header["report_words"],
                 benchmark_of_item=arrays["benchmark_of_item"],
                 row_of_item=arrays["row_of_item"],
                 too_short=arrays["too_short"],
-                removal=tables("removal"),
-                report=tables("report"),
+                removal=removal,
+                report=[shared[words] if words in shared else table("report", words) for words in header["report"]],
                 runs={words: KeyFilter(arrays[f"runs{words}"]) for words in header["runs"]},
             )
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:

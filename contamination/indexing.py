@@ -66,16 +66,27 @@ def build_index(
             passages.add_runs(runs)
             first_item += len(items)
     filters = {words: _make_filter(runs.pop(words, [])) for words in sorted({min(words, RUN_WORDS) for words in (*removal, *report)})}
+    shared = [words for words, parts in report.items() if _are_same(parts, removal.get(words, []))]
+    for words in shared:  # before tables are made, so that no second list keeps the parts in memory
+        del report[words]
+    removal_tables = [make_table(words, removal.pop(words)) for words in sorted(removal, reverse=True)]
+    report_tables = [table for table in removal_tables if table.words in shared]
+    report_tables += [make_table(words, report.pop(words)) for words in sorted(report)]
     return OverlapIndex(
         labels=[benchmark.spec.label for benchmark in benchmarks],
         report_words=report_words,
         benchmark_of_item=np.repeat(np.arange(len(benchmarks)), [len(benchmark.items) for benchmark in benchmarks]),
         row_of_item=np.array([item.row for benchmark in benchmarks for item in benchmark.items], np.int64),
         too_short=np.concatenate(too_short),
-        removal=[make_table(words, removal.pop(words)) for words in sorted(removal, reverse=True)],
-        report=[make_table(words, report.pop(words)) for words in sorted(report)],
+        removal=removal_tables,
+        report=sorted(report_tables, key=lambda table: table.words),
         runs=filters,
     )
+
+
+def _are_same(some: list[tuple[KeyArray, IntArray]], others: list[tuple[KeyArray, IntArray]]) -> bool:
+    """Whether two lists hold the very same pairs, as where removal and report look for the same n-grams of all benchmarks."""
+    return len(some) == len(others) and all(one is other for one, other in zip(some, others, strict=True))
 
 
 def make_table(words: int, parts: list[tuple[KeyArray, IntArray]]) -> NgramTable:
@@ -156,10 +167,10 @@ class _Passages:
 
     def add_ngrams(self, pairs: _Pairs, words: int, shortest: int) -> None:
         """Add every n-gram of ``words`` words, and of items that have none the whole passages of ``shortest`` words or more."""
-        keys, items = self._ngrams(words)
-        pairs.setdefault(words, []).append((keys, items))
+        ngrams = self._ngrams(words)
+        pairs.setdefault(words, []).append(ngrams)
         without = np.ones(len(self.counts), np.bool_)
-        without[items - self.first_item] = False
+        without[ngrams[1] - self.first_item] = False
         for length in range(shortest, words):
             keys, items = self._whole(length, np.repeat(without, self.counts))
             if len(keys):

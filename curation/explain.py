@@ -146,7 +146,8 @@ def _mentions(url: str) -> pl.Expr:
 
 def _rows(run: str, stage: str, folder: str, columns: list[str], condition: pl.Expr) -> pl.DataFrame:
     tables = [table for manifest in committed_manifests(run, stage) for table in tables_of(run, manifest, folder)]
-    frames = [read_table(table, columns, condition) for table in tables]
+    at_a_glance = folder == "documents"  # a row of a ledger that damage hides would turn its document into a kept one
+    frames = [read_table(table, columns, condition, at_a_glance) for table in tables]
     return pl.concat(frames) if frames else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
 
 

@@ -128,6 +128,21 @@ def test_tables_hold_every_pair_once(pairs: list[tuple[int, int]], dropped: set[
     assert list(zip(rest.keys[places].tolist(), found.tolist(), strict=True)) == [(k, i) for k in kept for i in sorted(expected[k])]
 
 
+def test_removal_and_report_share_the_table_that_both_look_in(tmp_path: Path) -> None:
+    texts = [f"item {row} of a benchmark with words enough" for row in range(5)]
+    index = build_index([benchmark("x", *texts), benchmark("y", *texts, "two words")], 3, 3, 3)
+    [table] = index.report
+    assert table is index.removal[0]
+    assert table.keys.tolist() == sorted({int(key) for text in texts for key in ngram_keys(find_words(text), 3)})
+    path = tmp_path / "x.npz"
+    path.write_bytes(index_to_bytes(index))
+    again = read_index(str(path))
+    assert again.report[0] is again.removal[0]
+    assert again.report[0].items.tolist() == table.items.tolist()
+    partly = build_index([benchmark("x", *texts, report_words=3), benchmark("y", "four words of another", report_words=2)], 3, 2, 3)
+    assert [len(partly.removal[0]), *(len(table) for table in partly.report)] == [len(table) + 2, 3, len(table)]
+
+
 def test_bytes_and_back(tmp_path: Path) -> None:
     benchmarks = [benchmark("x", "a b c d", "e f"), benchmark("y", "a b", synthetic=True)]
     index = build_index(benchmarks, 3, 2, 4)
