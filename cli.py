@@ -188,6 +188,10 @@ def _add_stage_options(command: argparse.ArgumentParser, name: str) -> None:
 
 def execute(options: argparse.Namespace, signals: StopSignals) -> int:
     """Run one stage, or all of them for the command ``run``."""
+    from curation.engine.fork_client import start_server
+
+    if options.command not in ("train", "report") and not options.dry_run:
+        start_server()  # it loads what workers need while this process loads its own
     from curation import storage
     from curation.lock import run_lock
     from curation.progress import Progress

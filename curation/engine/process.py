@@ -1,7 +1,8 @@
 """A child process that calls functions sent to it, and dies with its parent.
 
-Both the engine's workers and the guarded extractor are such processes. They are started afresh
-(never forked: threads of polars and torch do not survive a fork) and talk over one pipe.
+Both the engine's workers and the guarded extractor are such processes. They are forked from a server that has one thread
+(``engine.forkserver``; never from the program itself: threads of polars and torch do not survive a fork), or started
+afresh where there is none, and talk over one pipe.
 A function travels by reference, so it must be a module's function or a ``partial`` of one.
 """
 
@@ -22,6 +23,8 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
+from curation.engine import fork_client
+from curation.engine.fork_client import ForkedProcess
 from curation.errors import PipelineError
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -46,17 +49,13 @@ class ChildProcess:
     def __init__(self) -> None:
         ours, theirs = Pipe()
         life_read, self._life_write = os.pipe()
-        program = _CHILD_PROGRAM.format(path=sys.path, pipe=theirs.fileno(), life=life_read)
-        self._popen = subprocess.Popen(
-            [sys.executable, "-c", program],
-            pass_fds=(theirs.fileno(), life_read),
-            stdin=subprocess.DEVNULL,
-            stdout=sys.stderr.fileno() if _has_descriptor(sys.stderr) else subprocess.DEVNULL,
-        )
-        theirs.close()
-        os.close(life_read)
+        try:
+            self._process = _start(theirs.fileno(), life_read)
+        finally:
+            theirs.close()
+            os.close(life_read)
         self.connection: Connection = ours  # type: ignore[type-arg, unused-ignore]
-        self.pid = self._popen.pid
+        self.pid = self._process.pid
 
     def send(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         """Start a call; its answer is fetched by ``receive``.
@@ -76,13 +75,13 @@ class ChildProcess:
 
     def exit_code(self) -> int | None:
         """None while it runs; negative signal number if a signal ended it."""
-        return self._popen.poll()
+        return self._process.poll()
 
     def kill(self) -> int:
         """End it now and return its exit code; an exit code that it had before stays."""
-        if self._popen.poll() is None:
-            self._popen.kill()
-        code = self._popen.wait()
+        if self._process.poll() is None:
+            self._process.kill()
+        code = self._process.wait()
         self.connection.close()
         if self._life_write >= 0:
             os.close(self._life_write)
@@ -92,8 +91,19 @@ class ChildProcess:
     def wait_exit_code(self, timeout_seconds: float) -> int:
         """Exit code of a child whose pipe has closed; it is killed if it does not end in time."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._popen.wait(timeout_seconds)
+            self._process.wait(timeout_seconds)
         return self.kill()
+
+
+def _start(pipe: int, life: int) -> ForkedProcess | subprocess.Popen[bytes]:
+    """A process that serves calls from ``pipe``; what it prints goes to this one's errors."""
+    with open(os.devnull, "wb") as nowhere:
+        output = sys.stderr.fileno() if _has_descriptor(sys.stderr) else nowhere.fileno()
+        if fork_client.AVAILABLE:
+            return fork_client.fork_process((pipe, life, output))
+        program = _CHILD_PROGRAM.format(path=sys.path, pipe=pipe, life=life)
+        command = [sys.executable, "-c", program]
+        return subprocess.Popen(command, pass_fds=(pipe, life), stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 
 
 def _has_descriptor(stream: Any) -> bool:

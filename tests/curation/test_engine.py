@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from curation.engine.fork_client import start_server
 from curation.engine.local import LOOK_AHEAD, NOT_YET, LocalEngine
 from curation.engine.process import ChildProcess
 from curation.errors import InputError, PipelineError, QuarantineError
@@ -167,23 +168,29 @@ def test_patience_with_outside_kills_ends(engine: LocalEngine, monkeypatch: pyte
         list(engine.map(always_killed, [1]))
 
 
+def workers() -> set[psutil.Process]:
+    """All below this process but the fork server."""
+    start_server()
+    return set(psutil.Process().children(recursive=True)) - set(psutil.Process().children())
+
+
 def test_worker_that_died_while_idle_is_replaced() -> None:
-    before = set(psutil.Process().children())
+    before = workers()
     with LocalEngine(1) as engine:
         list(engine.map(double, [1]))
-        for child in set(psutil.Process().children()) - before:
+        for child in workers() - before:
             child.kill()
             child.wait(10)
         assert list(engine.map(double, [1])) == [2]
 
 
 def test_leaving_the_engine_ends_its_workers() -> None:
-    before = set(psutil.Process().children())
+    before = workers()
     with LocalEngine(2) as engine:
         results = engine.map(slow_when_early, count())
         next(results)
-        assert len(set(psutil.Process().children()) - before) == 2
-    assert set(psutil.Process().children()) == before
+        assert len(workers() - before) == 2
+    assert workers() == before
 
 
 def test_workers_die_with_a_killed_parent() -> None:
