@@ -35,8 +35,10 @@ def add_merge_arguments(command: argparse.ArgumentParser) -> None:
 def merge(options: argparse.Namespace) -> int:
     """Add to one index what others hold."""
     from curation.errors import EXIT_DONE
-    from dedup.index import merge_index
+    from dedup.index import check_description, merge_index
 
+    for source in options.input:  # before a folder is made for what cannot be read
+        check_description(source)
     with index_lock(options.against):
         added = [merge_index(options.against, source) for source in options.input]
     print(f"merged: {sum(added)} segments added to {options.against}")

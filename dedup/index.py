@@ -140,6 +140,17 @@ def commit_segment(view: IndexView, written: Path, parts: Sequence[dict[str, Any
     _publish(written, view.folder, view.own)
 
 
+def check_description(folder: str) -> None:
+    """Make sure that there is an index in a folder, without writing anything.
+
+    Raises:
+        InputError: there is none.
+        IntegrityError: its description is damaged.
+        UsageError: another version made it.
+    """
+    _read_description(folder)
+
+
 def merge_index(target: str, source: str) -> int:
     """Add the segments of another index that the target lacks; returns how many.
 

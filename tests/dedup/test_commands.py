@@ -40,6 +40,12 @@ def test_an_index_on_the_command_line(tmp_path: Path, pages: Path, capsys: pytes
         assert run_here("dedup", "--input", pages, "--against", index, "--run", tmp_path / "1", "--quiet") == 75
 
 
+def test_a_merge_from_nothing_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here("dedup", "merge", "--against", tmp_path / "merged", "--input", tmp_path / "missing") == 1
+    assert capsys.readouterr().err == f"error: no such file: {tmp_path}/missing/index.json; check the path\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_six_files_of_every_kind_with_a_truth_made_by_hand(tmp_path: Path) -> None:
     page = text(1, 104)  # 100 shingles
     changed = page.rsplit(" ", 2)[0] + " new words"  # 98 of 102 shingles in common
