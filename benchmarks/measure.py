@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
@@ -35,8 +36,8 @@ Result = TypeVar("Result")
 class Run:
     """What one run of a command cost. ``cpu_seconds``: user and system time of it and its children.
 
-    ``peak_bytes``: largest sum of the resident memory of it and its children, shared pages counted in each;
-    ``peak_process_bytes``: of the largest single process among them.
+    ``peak_bytes``: largest memory of it and its children together, a page that several share counted once (elsewhere than on
+    Linux in each); ``peak_process_bytes``: resident memory of the largest single process among them.
     """
 
     seconds: float
@@ -98,8 +99,8 @@ def _watch(process: subprocess.Popen[bytes]) -> tuple[int, int]:
     root = psutil.Process(process.pid)
     while True:
         sizes = _resident(root)
-        peak_bytes = max(peak_bytes, sum(sizes))
-        peak_process_bytes = max(peak_process_bytes, *sizes, 0)
+        peak_bytes = max(peak_bytes, sum(share for _, share in sizes))
+        peak_process_bytes = max([peak_process_bytes, *(resident for resident, _ in sizes)])
         try:
             process.wait(POLL_SECONDS)
         except subprocess.TimeoutExpired:
@@ -107,15 +108,24 @@ def _watch(process: subprocess.Popen[bytes]) -> tuple[int, int]:
         return peak_bytes, peak_process_bytes
 
 
-def _resident(root: psutil.Process) -> list[int]:
-    """Resident bytes of a process and its descendants; those that end meanwhile are left out."""
+def _resident(root: psutil.Process) -> list[tuple[int, int]]:
+    """Resident bytes of a process and of each descendant, and its share of them; those that end meanwhile are left out."""
     sizes = []
     try:
         for process in [root, *root.children(recursive=True)]:
-            sizes.append(process.memory_info().rss)
-    except psutil.Error:
+            resident = process.memory_info().rss
+            sizes.append((resident, _share(process.pid) if sys.platform == "linux" else resident))
+    except (psutil.Error, OSError):
         pass  # it ended between two looks
     return sizes
+
+
+def _share(pid: int) -> int:
+    """Resident bytes of a process, where a page of several counts in equal parts (proportional set size)."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
 
 
 def in_turns(candidates: Mapping[str, Callable[[], Result]], repeats: int | None = None) -> dict[str, list[Result]]:

@@ -24,6 +24,13 @@ def test_output_time_and_memory_of_a_command_and_its_child() -> None:
     assert measured.peak_bytes >= 128 * MIB
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who shares a page")
+def test_shared_memory_counts_once() -> None:
+    forked = f"import os, time; held = bytearray(b'x') * {64 * MIB}; child = os.fork(); time.sleep(0.5); child and os.wait()"
+    measured = run([sys.executable, "-c", forked])
+    assert 64 * MIB <= measured.peak_bytes < 2 * 64 * MIB
+
+
 def test_processor_time_counts_children_but_no_sleep() -> None:
     burn = "import time; end = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
     measured = run([sys.executable, "-c", f"import subprocess, sys, time; subprocess.run([sys.executable, '-c', {burn!r}]); time.sleep(1)"])
