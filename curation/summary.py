@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from curation import storage
+from curation.engine import fork_client
 from curation.runner import StageResult
 
 
@@ -74,7 +75,7 @@ def append_metrics(run: str, result: StageResult) -> None:
         "parts": result.parts,
         "parts_reused": result.reused,
         "peak_memory_bytes": _peak_memory(resource.RUSAGE_SELF),
-        "peak_worker_memory_bytes": _peak_memory(resource.RUSAGE_CHILDREN),
+        "peak_worker_memory_bytes": max(_peak_memory(resource.RUSAGE_CHILDREN), fork_client.peak_memory_bytes()),
     }
     line = json.dumps(row, sort_keys=True) + "\n"
     path = storage.join(run, "metrics.jsonl")

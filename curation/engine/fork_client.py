@@ -13,7 +13,7 @@ import threading
 from collections.abc import Sequence
 from multiprocessing.connection import wait
 
-from curation.engine.fork_messages import NUMBER, receive_number, send
+from curation.engine.fork_messages import END, receive_number, send
 from curation.errors import PipelineError
 
 AVAILABLE = sys.platform == "linux"  # elsewhere system libraries do not survive a fork
@@ -43,13 +43,15 @@ class ForkedProcess:
         Raises:
             subprocess.TimeoutExpired: it has not ended in time.
         """
+        global _peak_bytes
         if self.returncode is None:
             if not wait([self._status], timeout):
                 raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
-            told = os.read(self._status, NUMBER.size)
+            told = os.read(self._status, END.size)
             os.close(self._status)
             # Without a word the server was killed, and the kernel killed its children.
-            self.returncode = NUMBER.unpack(told)[0] if told else -signal.SIGKILL
+            self.returncode, peak_bytes = END.unpack(told) if told else (-signal.SIGKILL, 0)
+            _peak_bytes = max(_peak_bytes, peak_bytes)
         return self.returncode
 
     def kill(self) -> None:
@@ -99,6 +101,7 @@ class ServerChannel:
 
 
 _server: ServerChannel | None = None
+_peak_bytes = 0
 _server_lock = threading.Lock()
 
 
@@ -109,6 +112,11 @@ def start_server() -> None:
         if AVAILABLE and _server is None:
             _server = _start()
             atexit.register(_server.close)
+
+
+def peak_memory_bytes() -> int:
+    """Largest resident memory of a process of the server, of those that have ended."""
+    return _peak_bytes
 
 
 def fork_process(descriptors: Sequence[int]) -> ForkedProcess:

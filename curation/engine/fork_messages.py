@@ -9,7 +9,8 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-NUMBER = struct.Struct("!i")  # a process, or its exit code
+NUMBER = struct.Struct("!i")  # of a process
+END = struct.Struct("!iQ")  # of a process: its exit code; largest resident memory, bytes, of all that have ended
 _LENGTH = struct.Struct("!Q")
 _MAX_DESCRIPTORS = 8
 

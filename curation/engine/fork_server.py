@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from curation.engine.fork_client import use_server
-from curation.engine.fork_messages import NUMBER, receive
+from curation.engine.fork_messages import END, NUMBER, receive
 
 # Loaded before the first fork; none of them may start a thread.
 PRELOADED = ("numpy", "numba", "curation.storage", "curation.recipe", "curation.murmur3")
@@ -40,6 +40,7 @@ class _Forks:
     selector: selectors.DefaultSelector = field(default_factory=selectors.DefaultSelector)
     clients: list[socket.socket] = field(default_factory=list)
     processes: dict[int, tuple[socket.socket, int]] = field(default_factory=dict)
+    peak_bytes: int = 0
 
     def add_client(self, channel: socket.socket) -> None:
         self.clients.append(channel)
@@ -55,14 +56,15 @@ class _Forks:
         channel.close()
 
     def reap(self) -> None:
-        """Tell the exit codes of the processes that have ended."""
+        """Tell how the processes that have ended did end."""
         while self.processes:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
             if not pid:
                 return
+            self.peak_bytes = max(self.peak_bytes, usage.ru_maxrss * 1024)  # KiB, getrusage(2)
             _, answer = self.processes.pop(pid)
             with contextlib.suppress(OSError):  # nobody waits for it any more
-                os.write(answer, NUMBER.pack(os.waitstatus_to_exitcode(status)))
+                os.write(answer, END.pack(os.waitstatus_to_exitcode(status), self.peak_bytes))
             os.close(answer)
 
     def end(self) -> None:

@@ -27,12 +27,22 @@ def server_of(_: object) -> tuple[int, int]:
     return os.getppid(), psutil.Process(os.getppid()).num_threads()
 
 
+def resident(_: object) -> int:
+    return psutil.Process().memory_info().rss
+
+
+def hold(size: int) -> int:
+    HELD_BYTES.append(bytearray(b"x") * size)
+    return len(HELD_BYTES)
+
+
 def start_another(_: object) -> int:
     HELD.append(ChildProcess())
     return HELD[-1].pid
 
 
 HELD: list[ChildProcess] = []
+HELD_BYTES: list[bytearray] = []
 
 
 def call(child: ChildProcess, function: object, argument: object = None) -> object:
@@ -69,6 +79,15 @@ def test_a_process_has_the_environment_folder_and_zone_of_now(tmp_path: Path, mo
     tmp_path.rmdir()  # a folder that is gone is no reason to start no process
     child = ChildProcess()
     child.kill()
+
+
+def test_the_largest_memory_of_what_has_ended_is_known(child: ChildProcess) -> None:
+    size = 64 << 20
+    before = call(child, resident)
+    assert isinstance(before, int)
+    call(child, hold, size)
+    child.kill()
+    assert before + 0.9 * size <= fork_client.peak_memory_bytes()  # the kernel counts roughly
 
 
 def test_a_killed_server_takes_its_processes_with_it_and_is_replaced(child: ChildProcess) -> None:
