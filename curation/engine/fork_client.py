@@ -18,7 +18,11 @@ from curation.errors import PipelineError
 
 AVAILABLE = sys.platform == "linux"  # elsewhere system libraries do not survive a fork
 
-_PROGRAM = "import sys; sys.path[:] = {path!r}; from curation.engine.fork_server import serve_forks; serve_forks({channel})"
+# Ctrl-C reaches the whole group; the program decides.
+_PROGRAM = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path[:] = {path!r}; "
+    "from curation.engine.fork_server import serve_forks; serve_forks({channel})"
+)
 _END_SECONDS = 5.0
 
 

@@ -85,7 +85,6 @@ class _Forks:
 
 def serve_forks(channel: int) -> None:
     """The server's main loop, until its first client is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the program decides
     _preload()
     woken_read, woken_write = os.pipe()
     os.set_blocking(woken_read, False)
