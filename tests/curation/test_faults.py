@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from curation.shards import Manifest, file_is_intact
-from tests.curation.runs import command_line, outputs, pages_of, rows_of, run_program, table, write_pages, write_rows
+from tests.curation.runs import command_line, outputs, pages_of, rows_of, run_here, run_program, table, write_pages, write_rows
 
 FILES = 4
 PAGES = 6
@@ -48,7 +48,7 @@ def following(inputs: Path, run: Path) -> list[list[object]]:
 def undisturbed(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """Outputs of a crawl that nobody disturbed."""
     run = tmp_path_factory.mktemp("undisturbed") / "run"
-    assert run_program(*crawl(inputs, run)).returncode == 0
+    assert run_here(*crawl(inputs, run)) == 0
     return outputs(run)
 
 
@@ -95,19 +95,20 @@ def test_killed_at_random_moments(inputs: Path, undisturbed: dict[str, bytes], t
     for _ in range(2):
         kill_after(moments.uniform(0.3, 1.8), crawl(inputs, run))
         check_manifests(run)
-    assert run_program(*crawl(inputs, run)).returncode == 0
+    assert run_here(*crawl(inputs, run)) == 0
     check_no_orphans(run)
     assert outputs(run) == undisturbed
 
 
-def test_killed_after_the_first_manifest(inputs: Path, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+def test_killed_after_the_first_manifest(
+    inputs: Path, undisturbed: dict[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = tmp_path / "run"
     with start(crawl(inputs, run)) as process:
         wait_for(lambda: list(run.glob("crawl/manifests/part-*.json")), process)
         process.kill()
-    done = run_program(*[word for word in crawl(inputs, run) if word != "--quiet"])
-    assert done.returncode == 0
-    assert f" of {FILES} parts reused" in done.stdout
+    assert run_here(*[word for word in crawl(inputs, run) if word != "--quiet"]) == 0
+    assert f" of {FILES} parts reused" in capsys.readouterr().out
     assert outputs(run) == undisturbed
 
 
@@ -163,7 +164,7 @@ def test_stopped_in_order(inputs: Path, undisturbed: dict[str, bytes], tmp_path:
     check_manifests(run)
     check_no_orphans(run)
     if number == signal.SIGTERM:
-        assert run_program(*crawl(inputs, run)).returncode == 0
+        assert run_here(*crawl(inputs, run)) == 0
         assert outputs(run) == undisturbed
 
 
@@ -208,7 +209,7 @@ def test_disk_that_fills_up(tmp_path: Path, limit_bytes: int) -> None:
     assert limited.stderr.count("\n") == 1
     assert not list(run.rglob("manifests/*"))
     check_no_orphans(run)
-    assert run_program(*command).returncode == 0
+    assert run_here(*command) == 0
     assert table(run, "decontaminate", "documents").height == 40
 
 
