@@ -69,6 +69,7 @@ class ServerChannel:
     def __init__(self, channel: socket.socket, process: subprocess.Popen[bytes] | None = None) -> None:
         self._channel = channel
         self._process = process
+        self._used = False
         self._lock = threading.Lock()
 
     def fork(self, descriptors: Sequence[int]) -> ForkedProcess:
@@ -81,6 +82,7 @@ class ServerChannel:
         status_read, status_write = os.pipe()
         try:
             with self._lock:
+                self._used = True
                 send(self._channel, (sys.path, dict(os.environ)), [*descriptors, folder, status_write])
                 pid = receive_number(self._channel)
         except OSError:
@@ -100,6 +102,8 @@ class ServerChannel:
         """End the server, and so all its processes."""
         self._channel.close()
         if self._process is not None:
+            if not self._used:  # it may still be loading, and has no process to end
+                self._process.kill()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_END_SECONDS)
 
