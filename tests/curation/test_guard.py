@@ -22,7 +22,7 @@ from curation.ledger import Reason
 from curation.recipe import MIB, CrawlLimits
 from tests.curation import misbehaving
 
-LIMITS = CrawlLimits(page_cpu_seconds=0.3, page_wall_seconds=2.0, page_memory_bytes=100 * MIB)
+LIMITS = CrawlLimits(page_cpu_seconds=0.3, page_wall_seconds=2.0, page_memory_bytes=200 * MIB)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_a_result_comes_back_whatever_its_size(guard: Guard) -> None:
     [
         (("loop", None), GuardFailure(Reason.PAGE_OVER_TIME, {"limit_cpu_seconds": 0.3})),
         (("sleep", 60), GuardFailure(Reason.PAGE_OVER_TIME, {"limit_wall_seconds": 2.0})),
-        (("allocate", 300), GuardFailure(Reason.PAGE_OVER_MEMORY, {"limit_bytes": 100 * MIB})),
+        (("allocate", 300), GuardFailure(Reason.PAGE_OVER_MEMORY, {"limit_bytes": 200 * MIB})),
         (("leave", 7), GuardFailure(Reason.EXTRACTOR_CRASHED, {"exit_code": 7})),
         (("leave", 0), GuardFailure(Reason.EXTRACTOR_CRASHED, {"exit_code": 0})),
         (("exit_politely", 3), GuardFailure(Reason.EXTRACTOR_CRASHED, {"exit_code": 3})),
