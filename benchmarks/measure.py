@@ -57,10 +57,12 @@ def _adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def _wait_for_orphans() -> None:
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            os.wait()
+def _wait_for_orphans(known: set[psutil.Process]) -> None:
+    """Wait for all children but those that this process had before: it may have workers of its own, which stay."""
+    while orphans := set(psutil.Process().children()) - known:
+        for orphan in orphans:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(orphan.pid, 0)
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Run:
@@ -70,6 +72,7 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
         RuntimeError: it failed; the message holds what it said.
     """
     _adopt_orphans()
+    known = set(psutil.Process().children())
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         started = time.monotonic()
@@ -83,7 +86,7 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
             process.wait()
             raise
         seconds = time.monotonic() - started
-        _wait_for_orphans()
+        _wait_for_orphans(known)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if process.returncode:
             errors.seek(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -41,6 +42,13 @@ def test_processor_time_counts_children_whose_parent_was_killed() -> None:
     burn = "import time; end = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
     parent = f"import subprocess, sys, os; subprocess.Popen([sys.executable, '-c', {burn!r}]); os._exit(0)"
     assert run([sys.executable, "-c", parent]).cpu_seconds >= 0.3
+
+
+def test_own_children_of_before_are_not_waited_for() -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as own:
+        run([sys.executable, "-c", "pass"])
+        assert own.poll() is None
+        own.kill()
 
 
 def test_a_failed_command_says_what_it_said() -> None:
