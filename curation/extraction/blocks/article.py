@@ -26,13 +26,14 @@ _MEMBERS = [NAMES.index(f"template{level}_members") for level in (0, 1)]
 
 def lowered_behind_article(likely: np.ndarray, table: np.ndarray, words: np.ndarray) -> np.ndarray:
     """The probabilities of a page's blocks (0 to ``ONE``), lowered behind its article if it is one."""
-    if not _is_article(likely, table, words):
+    if not is_article(likely, table, words):
         return likely
     doubtful = (table[:, _BEHIND_PROSE] > 0) & (likely < ALMOST_CERTAIN)
     return np.where(doubtful, likely * TENTHS_LEFT // 10, likely)
 
 
-def _is_article(likely: np.ndarray, table: np.ndarray, words: np.ndarray) -> bool:
+def is_article(likely: np.ndarray, table: np.ndarray, words: np.ndarray) -> bool:
+    """Whether a page is one article; the same whether the probabilities are lowered behind it or not."""
     if len(table) == 0 or table[0, _PROSE_SHARE] < MIN_PROSE_SHARE:
         return False
     article = table[:, _IN_PROSE] > 0

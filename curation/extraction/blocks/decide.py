@@ -14,7 +14,9 @@ import numpy as np
 from curation.extraction.blocks.model import ONE
 
 # Weight of recall against precision, in hundredths; measured in docs/extraction.md.
-RECALL_WEIGHTS = {"precision": 25, "balanced": 50, "recall": 150}
+RECALL_WEIGHTS = {"precision": 25, "balanced": 60, "recall": 150}
+# Of an article nearly all is kept whatever the weight, and what a larger one adds is mostly not of it.
+ARTICLE_RECALL_WEIGHTS = {"precision": 10, "balanced": 15, "recall": 60}
 # A page whose best block is less likely to be main text has none (chosen in cross-validation; docs/extraction.md).
 MIN_BEST_PROBABILITY = round(0.3 * ONE)
 

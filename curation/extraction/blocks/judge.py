@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from curation.extraction.blocks.article import lowered_behind_article
-from curation.extraction.blocks.decide import RECALL_WEIGHTS, Decision, decide
+from curation.extraction.blocks.article import is_article, lowered_behind_article
+from curation.extraction.blocks.decide import ARTICLE_RECALL_WEIGHTS, RECALL_WEIGHTS, Decision, decide
 from curation.extraction.blocks.features import NAMES, features
 from curation.extraction.blocks.measure import measure
 from curation.extraction.blocks.model import Model, load_model, probabilities
@@ -55,7 +55,8 @@ def block_probabilities(model: Model, table: np.ndarray, words: np.ndarray) -> n
 
 def choose(likely: np.ndarray, table: np.ndarray, words: np.ndarray, balance: str) -> Decision:
     """The blocks to keep of a page with these features and probabilities."""
-    return decide(likely, words, RECALL_WEIGHTS[balance], holds_nothing_else(table, words))
+    weights = ARTICLE_RECALL_WEIGHTS if is_article(likely, table, words) else RECALL_WEIGHTS
+    return decide(likely, words, weights[balance], holds_nothing_else(table, words))
 
 
 def holds_nothing_else(table: np.ndarray, words: np.ndarray) -> bool:
