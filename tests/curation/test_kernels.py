@@ -2,13 +2,16 @@
 
 import importlib.util
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numba
 import pytest
+from numba.core.caching import InTreeCacheLocator
 
 SOURCE = """
 from curation.kernels import kernel
@@ -16,6 +19,10 @@ from {other} import FACTOR, inner
 
 @kernel
 def outer(value):
+    return middle(value)
+
+@kernel
+def middle(value):
     return FACTOR * inner(value)
 """
 OTHER = """
@@ -83,8 +90,46 @@ def test_a_damaged_file_is_made_anew(load: Callable[..., Any], tmp_path: Path, d
     assert (third(20), hits(third)) == (42, 1)
 
 
+@pytest.mark.parametrize("group_or_others", [0o020, 0o002])
+def test_what_somebody_else_can_have_written_is_not_run(load: Callable[..., Any], tmp_path: Path, group_or_others: int) -> None:
+    umask = os.umask(0)
+    try:
+        load()(20)
+    finally:
+        os.umask(umask)
+    (path,) = files(tmp_path)
+    assert path.stat().st_mode & 0o777 == 0o644
+    path.chmod(0o644 | group_or_others)
+    again = load()
+    assert (again(20), hits(again)) == (42, 0)
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only the superuser gives files away")
+def test_a_file_of_another_user_is_run_only_if_the_source_is_theirs(load: Callable[..., Any], tmp_path: Path) -> None:
+    load()(20)
+    (path,) = files(tmp_path)
+    os.chown(path, 12345, -1)
+    again = load()
+    assert (again(20), hits(again)) == (42, 0)
+    os.chown(path, 12345, -1)
+    os.chown(tmp_path / "source.py", 12345, -1)
+    again = load()
+    assert (again(20), hits(again)) == (42, 1)
+
+
+def test_a_renamed_file_is_not_run(load: Callable[..., Any], tmp_path: Path) -> None:
+    load()(20)
+    (whole,) = files(tmp_path)
+    load()(0.5)
+    (broken,) = {*files(tmp_path)} - {whole}
+    shutil.copy(whole, broken)
+    again = load()
+    assert (again(0.5), hits(again)) == (3.0, 0)
+
+
 def test_an_edit_of_another_file_is_seen(load: Callable[..., Any], tmp_path: Path) -> None:
-    """Numba's own cache goes on with the old code: its index knows the kernel's own file alone."""
+    """Also by a kernel that stands above the one that is concerned; numba's own index knows the kernel's own file alone."""
     assert load()(20) == 42
     assert load(added=2)(20) == 44
     assert load(factor=3)(20) == 63
@@ -98,6 +143,29 @@ def test_a_full_disk_stops_nobody(load: Callable[..., Any], tmp_path: Path, monk
     monkeypatch.setattr(os, "replace", full)
     assert load()(20) == 42
     assert files(tmp_path) == []
+
+
+def test_a_folder_that_closes_meanwhile_stops_nobody(load: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outer = load()
+
+    def closed(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(InTreeCacheLocator, "ensure_cache_path", closed)
+    assert outer(20) == 42
+    assert files(tmp_path) == []
+
+
+def test_what_was_compiled_with_a_replaced_constant_is_for_nobody_else(load: Callable[..., Any]) -> None:
+    outer = load()
+    outer.py_func.__globals__["FACTOR"] = 3
+    assert outer(20) == 63
+    assert load()(20) == 42
+
+
+def test_without_a_compiler_a_kernel_is_its_function(load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+    assert load()(20) == 42
 
 
 def test_two_processes_at_once_do_not_mix_their_signatures(load: Callable[..., Any], tmp_path: Path) -> None:
