@@ -38,3 +38,4 @@ lint: $(READY)
 
 clean:
 	rm -rf .venv build runs
+	find . -type d -name __pycache__ -prune -exec rm -rf {} +
