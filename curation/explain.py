@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from curation.errors import InputError
+from curation import storage
+from curation.errors import InputError, PipelineError
 from curation.finished import committed_manifests, read_stage_file
 from curation.ids import names_a_piece
 from curation.ledger import SCHEMA, Reason
@@ -80,7 +81,7 @@ class CrawledPage:
     """Where the crawl of a run read a page, and what came of it.
 
     ``file_bytes``: size of the input file then. ``extractor``: of the recipe; None where the crawl is older than its manifests' word on it.
-    ``text``: None if no document was kept.
+    ``text``: None if no document was kept. ``copies``: where else the file may lie, in a local mirror or in the cache of the run's recipe.
     """
 
     id: str
@@ -89,6 +90,7 @@ class CrawledPage:
     offset: int
     extractor: str | None
     text: str | None
+    copies: tuple[str, ...] = ()
 
 
 def find_page(run: str, document_id: str) -> CrawledPage | None:
@@ -109,7 +111,20 @@ def find_page(run: str, document_id: str) -> CrawledPage | None:
     manifests = committed_manifests(run, "crawl")
     size = next((item["bytes"] for manifest in manifests for item in manifest.inputs if item["path"] == file), None)
     extractor = next((manifest.statistics["extractor"] for manifest in manifests if "extractor" in manifest.statistics), None)
-    return CrawledPage(document_id, file, size, offset, extractor, text)
+    return CrawledPage(document_id, file, size, offset, extractor, text, _copies(run, file))
+
+
+def _copies(run: str, file: str) -> tuple[str, ...]:
+    from curation.crawl_inputs import file_name
+    from curation.recipe_file import load_recipe
+
+    own_recipe = storage.join(run, "recipe.yaml")
+    try:
+        settings = load_recipe(own_recipe if storage.exists(own_recipe) else None, []).crawl
+    except PipelineError:  # of another version, or changed by hand: the document's life needs none
+        return ()
+    mirror = () if storage.is_remote(settings.remote.base_url) else (storage.join(settings.remote.base_url, file),)
+    return mirror if settings.cache is None else (*mirror, storage.join(settings.cache, file_name(file)))
 
 
 def _ids_of(run: str, stages: list[str], key: str) -> list[str]:

@@ -28,11 +28,12 @@ def judge_crawled(page: CrawledPage) -> Judgement:
     """
     if page.extractor not in BALANCES:
         raise InputError(f"extracted by {page.extractor or 'a version that did not note by what'}, and only `blocks` tells of blocks")
-    if not Path(page.file).is_file():
-        raise InputError(f"{page.file}, which held the page, is not here; fetch it to that path")
-    if Path(page.file).stat().st_size != page.file_bytes:
-        raise InputError(f"{page.file} has changed since the crawl")
-    record = _record_at(page)
+    path = next((path for path in (page.file, *page.copies) if Path(path).is_file()), None)
+    if path is None:
+        raise InputError(f"{page.file}, which held the page, is not here; fetch it to {' or '.join(page.copies) or 'that path'}")
+    if Path(path).stat().st_size != page.file_bytes:
+        raise InputError(f"{path} has changed since the crawl")
+    record = _record_at(path, page.offset)
     if record.state == DAMAGED:
         raise InputError(f"the record is damaged: {record.problem}")
     request = page_request(record)
@@ -40,18 +41,18 @@ def judge_crawled(page: CrawledPage) -> Judgement:
         raise InputError("a plain text, which is taken whole")
     judgement = judge(decode(request.body, request.charset).text.replace("\0", ""), BALANCES[page.extractor])
     if page.text is not None and normalize(page_text(judgement.scan, judgement.kept)) != page.text:
-        raise InputError(f"{page.file} gives another text now; it, the recipe's limits or the extractor have changed since the crawl")
+        raise InputError(f"{path} gives another text now; it, the recipe's limits or the extractor have changed since the crawl")
     return judgement
 
 
-def _record_at(page: CrawledPage) -> Record:
-    for start in dict.fromkeys((page.offset, 0)):  # most records have a compressed member to themselves, and can be read by themselves
-        for record in read_records(page.file, start, position=start):
-            if record.offset == page.offset and why_no_page(record) is None:
+def _record_at(path: str, offset: int) -> Record:
+    for start in dict.fromkeys((offset, 0)):  # most records have a compressed member to themselves, and can be read by themselves
+        for record in read_records(path, start, position=start):
+            if record.offset == offset and why_no_page(record) is None:
                 return record
             if start:
                 break
-    raise InputError(f"{page.file} holds no page at offset {page.offset}; it has changed since the crawl")
+    raise InputError(f"{path} holds no page at offset {offset}; it has changed since the crawl")
 
 
 def judge_file(path: str, balance: str) -> Judgement:

@@ -167,6 +167,23 @@ def test_a_cache_is_filled_once_checked_and_shared(server: ArchiveServer, mirror
     assert crawl(tmp_path / "four", tmp_path / "cache") == first
 
 
+def test_explain_reads_the_copy_in_the_cache_or_in_a_local_mirror(
+    server: ArchiveServer, mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(run: str) -> str:
+        assert run_here("explain", "http://site0.example/0", "--run", tmp_path / run) == 0
+        return capsys.readouterr().out
+
+    crawl(tmp_path / "kept", server.url, "--set", f"crawl.cache={tmp_path / 'cache'}")
+    assert "blocks kept, expected F1" in told("kept")
+    (tmp_path / "cache" / path_of(0)).unlink()
+    assert f"is not here; fetch it to {tmp_path / 'cache' / path_of(0)}" in told("kept")
+    crawl(tmp_path / "deleted", server.url)
+    assert "is not here; fetch it to that path" in told("deleted")
+    crawl(tmp_path / "mirrored", mirror)
+    assert "blocks kept, expected F1" in told("mirrored")
+
+
 def test_a_limit_reads_no_more_files_than_it_needs(server: ArchiveServer, mirror: Path, tmp_path: Path) -> None:
     assert crawl(tmp_path / "run", server.url, "--limit", 4) == crawl(tmp_path / "folder", mirror, "--limit", 4)
     assert table(tmp_path / "run", "crawl", "documents").height == 4
