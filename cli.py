@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
-import io
 import json
 import os
 import sys
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from curation.errors import EXIT_DONE, EXIT_FAILED, PipelineError, UsageError
 from curation.options import positive
 from curation.signals import StopSignals
+from curation.standard_streams import prepare_standard_streams
 
 if TYPE_CHECKING:  # imports that cost time stay out of --help
     from curation.cascade import PageJudge
@@ -79,9 +79,7 @@ TOOL_PACKAGES = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a path that the terminal cannot show must not end a run
-            stream.reconfigure(errors="backslashreplace")
+    prepare_standard_streams()
     parser = build_parser()
     try:
         with StopSignals() as signals:

@@ -332,6 +332,14 @@ def test_output_that_nobody_reads(small_run: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("closed", ["<&- 2>&-", "<&- >&- 2>&-"])
+def test_streams_that_the_caller_closed(tmp_path: Path, closed: str) -> None:
+    """As by some schedulers; the files of a run must not take their numbers."""
+    rows = write_rows(tmp_path / "rows.jsonl", rows_of(3))
+    command = f"{sys.executable} {ROOT / 'cli.py'} decontaminate --input {rows} --run {tmp_path / 'run'} {closed}"
+    assert subprocess.run(["bash", "-c", command]).returncode == 0
+
+
 def test_results_to_stdout_and_progress_to_stderr(tmp_path: Path) -> None:
     rows = write_rows(tmp_path / "rows.jsonl", [*rows_of(3), {"id": "same", "text": SENTENCE}])
     done = run_program("decontaminate", "--input", rows, "--run", tmp_path / "run")

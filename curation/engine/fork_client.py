@@ -18,11 +18,7 @@ from curation.errors import PipelineError
 
 AVAILABLE = sys.platform == "linux"  # elsewhere system libraries do not survive a fork
 
-# Ctrl-C reaches the whole group; the program decides.
-_PROGRAM = (
-    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path[:] = {path!r}; "
-    "from curation.engine.fork_server import serve_forks; serve_forks({channel})"
-)
+_PROGRAM = "import sys; sys.path[:] = {path!r}; from curation.engine.fork_server import serve_forks; serve_forks({channel})"
 _END_SECONDS = 5.0
 
 
@@ -157,6 +153,7 @@ def _start() -> ServerChannel:
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            process_group=0,  # Ctrl-C, and what timeout(1) sends, reach a whole group; the program alone decides
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # numpy's thread pool would stand in the way of a fork
         )
     return ServerChannel(ours, process)

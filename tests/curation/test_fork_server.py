@@ -115,6 +115,12 @@ def test_a_worker_takes_its_own_processes_with_it(child: ChildProcess) -> None:
     assert not grandchild.is_running()
 
 
+def test_what_is_sent_to_the_programs_group_reaches_the_program_alone(child: ChildProcess) -> None:
+    """Ctrl-C, and SIGTERM of timeout(1): the program commits what is under way, for which it needs its workers."""
+    server, _ = call(child, server_of)  # type: ignore[misc]
+    assert os.getpgid(server) == os.getpgid(child.pid) == server != os.getpgrp()
+
+
 def test_processes_leave_nothing_behind(child: ChildProcess) -> None:
     server = psutil.Process(call(child, server_of)[0])  # type: ignore[index]
     held = server.num_fds(), psutil.Process().num_fds()
