@@ -1,7 +1,7 @@
 """A child process that calls functions sent to it, and dies with its parent.
 
 Both the engine's workers and the guarded extractor are such processes. They are forked from a server that has one thread
-(``engine.forkserver``; never from the program itself: threads of polars and torch do not survive a fork), or started
+(``engine.fork_server``; never from the program itself: threads of polars and torch do not survive a fork), or started
 afresh where there is none, and talk over one pipe.
 A function travels by reference, so it must be a module's function or a ``partial`` of one.
 """
