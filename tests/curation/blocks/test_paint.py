@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tarfile
 from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
@@ -19,8 +18,7 @@ from curation.extraction.blocks.model import ONE
 from curation.extraction.blocks.render import block_texts
 from curation.extraction.blocks.scan import scan
 from curation.extraction.paint import painted_markup, painted_page
-from tests.curation.blocks.test_scan import lexbor_text
-from tests.shared_data import shared
+from tests.curation.blocks.test_scan import lexbor_text, real_pages
 
 PROSE = "The ferry crosses the river twice a day, and the captain knows every passenger by name. "
 ACTING = (
@@ -169,12 +167,7 @@ def test_time_is_linear(unit: str) -> None:
 def test_the_text_of_real_pages_is_as_it_was() -> None:
     """All letters and digits in their order, as another parser finds them in the page and in the painted one."""
     equal = []
-    with tarfile.open(shared("data", "extraction", "wcxb-dev.tar.xz")) as archive:
-        pages = (member for member in archive if "/html/" in member.name and member.isfile())
-        for _, member in zip(range(25), pages, strict=False):
-            stream = archive.extractfile(member)
-            assert stream
-            html = stream.read().decode("utf-8", "replace").replace("\0", "")
-            before, after = ("".join(re.findall(r"\w", lexbor_text(page))) for page in (html, painted_markup(made(html))))
-            equal.append(before == after)
+    for html in real_pages():
+        before, after = ("".join(re.findall(r"\w", lexbor_text(page))) for page in (html, painted_markup(made(html))))
+        equal.append(before == after)
     assert equal.count(True) >= 23
