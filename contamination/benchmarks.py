@@ -172,7 +172,8 @@ def read_rows(path: str) -> Iterator[tuple[str, Row]]:
         InputError: the file is missing, damaged or of another kind, or a line is no JSON object.
     """
     if not path.endswith(DATA_SUFFIXES):
-        raise InputError(f"{path}: not a benchmark file; expected {', '.join(DATA_SUFFIXES)}, or a spec in .yaml")
+        known = f"{', '.join(DATA_SUFFIXES)}, and .yaml for a spec of benchmarks"
+        raise InputError(f"{path}: its ending names no format of rows; known are {known}")
     with storage.open_binary(path) as stream, open_decompressed(stream, path) as decompressed:
         content = decompressed.read()
     kind = path.removesuffix(".gz").removesuffix(".zst").rpartition(".")[2]

@@ -56,8 +56,6 @@ def check_split(statistics: Iterable[Mapping[str, Any]], context_length: int) ->
     ):
         longest = max((splits[split]["tokens"] for splits in totals.values() if split in splits), default=0)
         if longest < context_length + 1:
-            raise InputError(
-                f"the {split} split is too small: its largest source has {longest} tokens, "
-                f"one sequence needs {context_length + 1}; {remedy}"
-            )
+            too_small = f"is too small: its largest source has {longest} tokens, one sequence needs {context_length + 1}"
+            raise InputError(f"the {split} split {too_small if longest else 'is empty'}; {remedy}")
     return {source: totals[source] for source in sorted(totals)}

@@ -35,11 +35,13 @@ def open_trained(run: str, name: str | None, note: Callable[[str], None]) -> Tra
 
     Raises:
         UsageError: the run is not on a local disk.
-        InputError: it has no such checkpoint, or one that does not fit the configuration or tokenizer beside it.
+        InputError: it has no model, no such checkpoint, or one that does not fit the configuration or tokenizer beside it.
     """
     if is_remote(run):
         raise UsageError(f"models are read from local folders, and {run} is none; copy the run to a disk first")
     folder = local_path(join(run, "model"))
+    if not (folder / CONFIG_FILE).exists():
+        raise InputError(f"{run} has no model; train first: python cli.py train --run {run}")
     config, tokenizer_sha256 = read_config(folder / CONFIG_FILE)
     checkpoint = _named_checkpoint(folder, name) if name else newest_checkpoint(folder, None, note)
     if checkpoint is None:

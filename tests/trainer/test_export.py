@@ -162,7 +162,7 @@ def test_the_commands(tokens_folder: Path, tmp_path: Path, capsys: pytest.Captur
 
 
 def test_what_cannot_be_opened_says_what_to_do(tokens_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"config\.json"):
+    with pytest.raises(InputError, match=r"has no model; train first: python cli\.py train --run"):
         open_trained(str(tmp_path), None, pytest.fail)
     trained(tokens_folder, tmp_path, {})
     first, second = sorted((tmp_path / "model").glob("checkpoint-*"))
