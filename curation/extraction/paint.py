@@ -22,7 +22,8 @@ MIN_LABELLED = 0.05  # a menu whose every entry had a label could not be read; t
 _BLANKS = b" \t\n\r\f"
 
 # No style of a page outdoes three ids that no element has. What a page fades in by script is shown where it holds kept text.
-# Pictures are not loaded; their empty frames stay small.
+# Pictures are not loaded; their empty frames stay small. A decoration that a style lays over its element would cover the whole page where
+# the style that holds the element in place is not here.
 _FIRST = ":not(#a#b#c)"
 _PAINT = f"""<style>
 x-kept{_FIRST}, x-left{_FIRST} {{ color: #111 !important; -webkit-text-fill-color: #111 !important; text-shadow: none !important;
@@ -30,6 +31,7 @@ x-kept{_FIRST}, x-left{_FIRST} {{ color: #111 !important; -webkit-text-fill-colo
 x-left{_FIRST} {{ background: #fbd3d3 !important; box-shadow: 0 0 0 1px #d39a9a !important; }}
 [p]{_FIRST}::before {{ content: attr(p) !important; font: 9px/1 monospace !important; vertical-align: super !important;
   margin-right: 2px !important; }}
+{_FIRST}::before, {_FIRST}::after {{ position: static !important; }}
 img{_FIRST} {{ max-width: 15em !important; max-height: 3em !important; }}
 :has(x-kept){_FIRST} {{ opacity: 1 !important; visibility: visible !important; animation: none !important; }}
 </style>"""

@@ -49,6 +49,9 @@ HOSTILE = [
     "<style>p{}</styleX><img src=x onerror=alert(1)>",
     "<xmp></xmp><script>alert(1)</script></xmp><plaintext><script>alert(1)</script>",
     "<template><script>alert(1)</script></template><select><script>alert(1)</script><option>t",
+    "<noframes><p title='</noframes><img src=x onerror=alert(1)>'>t</noframes><p>t",
+    "<style></style-x><img src=x onerror=alert(1)></style\t><iframe></iframes><script>alert(1)</script></iframe/>t",
+    "<template-x><svg-x onload=alert(1)></svg-x></template-x><script-x src=//a>alert(1)</script-x>",
     "<iframe src=//a.example></iframe><iframe srcdoc='<script>alert(1)</script>'></iframe><frameset onload=alert(1)><frame src=//a>",
     "<meta http-equiv=refresh content='0;url=//a.example'><base href=//a.example/><link rel=stylesheet href=//a.example/a.css>",
     "<form action=//a.example><button formaction=javascript:alert(1) autofocus onfocus=alert(1)>t</button><input type=image src=//a>",
@@ -150,6 +153,7 @@ def test_the_debug_page() -> None:
     assert tree.body
     frame = tree.body.query_selector("iframe")
     assert frame and frame.getattr("sandbox") == "" and frame.getattr("srcdoc") == painted_markup(judgement)
+    assert ":not(#a#b#c)::before, :not(#a#b#c)::after { position: static !important; }" in painted_markup(judgement)  # cover nothing
     assert "<script" not in painted and painted.index("default-src 'none'") < painted.index("<title>")
     items = tree.body.query_selector_all("li")
     assert [item.getattr("class") == "kept" for item in items] == judgement.kept.tolist()
