@@ -38,7 +38,7 @@ from curation.sources.plan import MAX_SEGMENTS, FilePlan, limit_segments, plan_f
 from curation.sources.web import Client
 
 STAGE = "crawl"
-VERSION = 11
+VERSION = 12
 LIBRARIES = ("lxml", "ftfy", "chardet", "brotli", "isal", "lz4", "zstandard", "polars")
 # Places say where files are read, not what becomes of a page; lists are fingerprinted by content, not by name.
 PLACES = ("snapshot", "kind", "paths", "places", "files", "sample", "cache", "remote")

@@ -17,13 +17,13 @@ def _names(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
-_RAW_TEXT = _names("script style textarea title xmp noembed noframes iframe")
+_RAW_TEXT = _names("script style textarea title xmp noembed iframe")
 # With all that is inside: pictures and choices, whose text the scan does not see, and in which other elements mean something else.
 _DROPPED_WHOLE = _names("svg template select datalist")
 # The tags alone: they load or act, or hide from people what is inside them.
 _DROPPED = _names(
-    "applet audio base bgsound canvas embed fencedframe frame frameset link math meta meter noscript object optgroup option param picture "
-    "plaintext portal progress source track video x-kept x-left"
+    "applet audio base bgsound canvas embed fencedframe frame frameset link math meta meter noframes noscript object optgroup option "
+    "param picture plaintext portal progress source track video x-kept x-left"
 )
 _ATTRIBUTES = _names(
     "abbr align alt bgcolor border cellpadding cellspacing checked class clear color cols colspan dir disabled face height hidden id lang "
@@ -126,7 +126,8 @@ def _cut_tag(markup: bytes, start: int) -> _Tag:
 
 def _cut_raw_text(markup: bytes, tag: _Tag, endless: set[str]) -> tuple[bytes, int]:
     """The content of an element of raw text, and where the markup goes on: behind its end tag, or at the next tag if it has none."""
-    end = None if tag.name in endless else re.compile(b"</" + tag.name.encode(), re.IGNORECASE).search(markup, tag.end)
+    end_tag = re.compile(rb"</%s(?=[ \t\n\r\f/>]|\Z)" % tag.name.encode(), re.IGNORECASE)
+    end = None if tag.name in endless else end_tag.search(markup, tag.end)
     if end:
         return markup[tag.end : end.start()], _behind(markup, b">", end.end())
     endless.add(tag.name)

@@ -20,10 +20,10 @@ from curation.ledger import Action, Reason
 LEVELS_OF_A_TABLE = 4  # table, tbody, tr, td: a count of open tags finds one of them
 _SHORTEST_ATTRIBUTE = 2  # bytes: a letter and a blank
 _SEPARATORS, _QUOTES = b" \t\n\f\r/", b"\"'"
-_RAW_TEXT = "script|style|textarea|title|xmp|iframe|noembed|noframes"  # elements that hold no tags
+_RAW_TEXT = "script|style|textarea|title|xmp|iframe|noembed"  # elements that hold no tags
 _VALUE = rb"""=\s*+(?:"[^"]*+"|'[^']*+')?"""  # quotes count only behind an equals sign
 _TAGS = re.compile(
-    rb"<(?:!--.*?(?:-->|\Z)|(?P<raw>%s)(?=[\s/>]).*?(?:</(?P=raw)|\Z)|[a-z][^\s/>]*+(?P<attributes>(?:[^>=]++|%s)*+))"
+    rb"<(?:!--.*?(?:-->|\Z)|(?P<raw>%s)(?=[\s/>]).*?(?:</(?P=raw)(?=[\s/>])|\Z)|[a-z][^\s/>]*+(?P<attributes>(?:[^>=]++|%s)*+))"
     % (_RAW_TEXT.encode(), _VALUE),
     re.IGNORECASE | re.DOTALL,
 )
@@ -87,9 +87,10 @@ def _nesting(code: np.ndarray, tags: np.ndarray, ends: np.ndarray) -> int:
 
 def _name_keys(code: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """The first bytes of each tag's name in lower case, as one number; 0 where no letter stands."""
-    letters = code[starts[:, None] + np.arange(NAME_BYTES)]
-    in_name = np.logical_and.accumulate(_is_letter(letters), axis=1)
-    return np.where(in_name, letters | 0x20, 0).astype(np.uint8).view("<u8").ravel()
+    found = code[starts[:, None] + np.arange(NAME_BYTES)]
+    ends_name = (found == ord(">")) | (found == ord("/")) | (found <= ord(" "))
+    in_name = np.logical_and.accumulate(~ends_name, axis=1) & _is_letter(found[:, :1])
+    return np.where(in_name, found | 0x20, 0).astype(np.uint8).view("<u8").ravel()
 
 
 def _long_tags(markup: bytes, code: np.ndarray, tags: np.ndarray, ends: np.ndarray, limit: int) -> Iterator[bytes]:

@@ -31,7 +31,8 @@ def page(body: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "tag", ["div", "DIV", "blockquote", "font", "b", "span", "ul><li", "table><tr><td", "svg><g", "section", "x-custom"]
+    "tag",
+    ["div", "DIV", "blockquote", "font", "b", "span", "ul><li", "table><tr><td", "svg><g", "section", "x-custom", "p-x", "br-x", "li1"],
 )
 @pytest.mark.parametrize("closed", [True, False])
 def test_deep_nesting_is_refused(tag: str, closed: bool) -> None:
@@ -74,6 +75,12 @@ def test_long_pages_are_not_deep(piece: str) -> None:
 def test_markup_in_a_script_is_none() -> None:
     assert refusal(page(f"<script>var s = '{'<div>' * 3000}';</script><p>text</p>")) is None
     assert refusal(page(f"<style>/*{'<b>' * 3000}*/</style><p>text</p>")) is None
+
+
+def test_raw_text_ends_at_its_own_end_tag() -> None:
+    attributes = " ".join(f"a{number}" for number in range(3000))
+    assert refusal(page(f"<script>'</scripts'; '<p {attributes}>'</script>")) is None
+    assert refusal(page(f"<script>'</scripts'</script ><p {attributes}>")) is Reason.TOO_MANY_ATTRIBUTES
 
 
 def test_a_recipe_sets_the_limit() -> None:

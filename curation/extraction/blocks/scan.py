@@ -17,7 +17,7 @@ import numpy as np
 
 from curation.extraction.blocks import tags
 from curation.extraction.blocks.inside import BIT, ELEMENT_INSIDE, ROLE_BITS, ROLE_KEYS
-from curation.extraction.blocks.syntax import cut_attribute, find_raw_end, is_blank, is_blank_text, name_key, skip_declaration
+from curation.extraction.blocks.syntax import cut_attribute, is_blank, is_blank_text, name_key, skip_declaration, skip_raw_text
 from curation.kernels import kernel
 
 MAX_BLOCKS = 50_000  # more would cost memory (0.8 KB each); what follows joins the last block, and no page is judged by such
@@ -69,16 +69,20 @@ def scan(html: str) -> Scan:
 
 
 # Arguments, not globals: a compiled kernel does not see that another module has changed.
-_NAMES = (tags.KEYS, tags.KEY_NUMBERS)
+_NAMES = (tags.KEYS, tags.TAIL_KEYS, tags.KEY_NUMBERS)
 _NESTING = (tags.PROPERTIES, tags.CLOSES, tags.FENCES, tags.NESTS)
 _SPECIAL = np.array([tags.NUMBER[name] for name in ("p", "a", "br", "hr", "option")])
 _INSIDES = (ELEMENT_INSIDE, np.array([BIT[name] for name in ("hidden", "link", "body_text", "pre")], np.int32), ROLE_KEYS, ROLE_BITS)
 
 
 @kernel
-def _number_of(key: Any, keys: Any, key_numbers: Any) -> Any:
+def _number_of(code: Any, start: Any, end: Any, key: Any, names: Any) -> Any:
+    """The number of the element whose name stands between two places; ``key``: of its first eight bytes."""
+    keys, tail_keys, key_numbers = names
     place = np.searchsorted(keys, key)
-    return np.int64(key_numbers[place]) if place < len(keys) and keys[place] == key else 0
+    if place == len(keys) or keys[place] != key or tail_keys[place] != name_key(code, start + tags.NAME_BYTES, end):
+        return 0
+    return np.int64(key_numbers[place])
 
 
 @kernel
@@ -188,20 +192,6 @@ def _close_implied(stack: Any, depth: Any, number: Any, tables: Any, special: An
 
 
 @kernel
-def _skip_raw_text(code: Any, size: Any, place: Any, number: Any, key: Any, name_length: Any, has_raw_end: Any) -> Any:
-    """Where the page goes on behind an element of raw text; one without an end is over at the next tag."""
-    end = -1
-    if has_raw_end[number]:
-        end = find_raw_end(code, size, place, key, name_length)
-        has_raw_end[number] = end >= 0
-    wanted = 62 if end >= 0 else 60
-    place = max(place, end)
-    while place < size and code[place] != wanted:
-        place += 1
-    return place + (end >= 0)
-
-
-@kernel
 def _scan(
     code: Any, size: Any, runs: Any, blocks: Any, containers: Any, hashes: Any, names: Any, tables: Any, special: Any, insides: Any
 ) -> Any:
@@ -253,7 +243,7 @@ def _scan(
         while name_end < size and code[name_end] != 62 and code[name_end] != 47 and not is_blank(code[name_end]):
             name_end += 1
         key = name_key(code, name_start, name_end)
-        number = _number_of(key, names[0], names[1])
+        number = _number_of(code, name_start, name_end, key, names)
         place = _read_attributes(code, size, name_end, seen, attribute_bits, role_keys, role_bits)
         most_attributes = max(most_attributes, np.int64(seen[_ATTRIBUTES]))
         if nests[number] and not seen[3]:
@@ -270,7 +260,7 @@ def _scan(
         depth = _close_implied(stack, depth, number, tables, special, containers, n_blocks)
         line_breaks += number == line_break
         if bits & _HOLDS_RAW_TEXT:
-            place = _skip_raw_text(code, size, place, number, key, name_end - name_start, has_raw_end)
+            place = skip_raw_text(code, size, place, number, key, name_end - name_start, has_raw_end)
             continue
         if bits & _HAS_NO_CONTENT or (seen[3] and number == 0) or depth + 1 == MAX_OPEN:
             continue

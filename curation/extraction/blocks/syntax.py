@@ -57,16 +57,31 @@ def cut_attribute(code: Any, size: Any, place: Any) -> Any:
 
 
 @kernel
-def find_raw_end(code: Any, size: Any, start: Any, key: Any, name_length: Any) -> Any:
-    """Where the end tag of a raw text element begins; -1 if there is none."""
+def _find_raw_end(code: Any, size: Any, start: Any, key: Any, name_length: Any) -> Any:
+    """Where the end tag of a raw text element begins; -1 if there is none. A page may end within it."""
     place = start
     while place < size - 2:
         if code[place] == 60 and code[place + 1] == 47:
             end = place + 2 + name_length
-            if end <= size and name_key(code, place + 2, end) == key:
+            is_whole = end == size or code[end] == 62 or code[end] == 47 or is_blank(code[end])
+            if end <= size and is_whole and name_key(code, place + 2, end) == key:
                 return place
         place += 1
     return -1
+
+
+@kernel
+def skip_raw_text(code: Any, size: Any, place: Any, number: Any, key: Any, name_length: Any, has_raw_end: Any) -> Any:
+    """Where the page goes on behind an element of raw text; one without an end is over at the next tag."""
+    end = -1
+    if has_raw_end[number]:
+        end = _find_raw_end(code, size, place, key, name_length)
+        has_raw_end[number] = end >= 0
+    wanted = 62 if end >= 0 else 60
+    place = max(place, end)
+    while place < size and code[place] != wanted:
+        place += 1
+    return place + (end >= 0)
 
 
 @kernel

@@ -1,6 +1,6 @@
 """What the scan knows of HTML's elements: their numbers, how they nest, and which of them part blocks of text.
 
-Tables for compiled code: a name is found by its first eight lower-case bytes, as one number in a sorted array.
+Tables for compiled code: a name is found by its first eight lower-case bytes, as one number in a sorted array, and the eight behind them.
 Nesting follows the HTML standard as far as text depends on it (13.2.6, "generate implied end tags").
 """
 
@@ -19,11 +19,12 @@ _PARTING = (  # display: block in the standard's style sheet (15.3), and what pa
 _INLINE = (
     "a b strong em i span time code small sup sub abbr cite q u s ins del mark font kbd samp var tt big dfn svg math img input br picture"
 )
-_UNSEEN = "script style template textarea title xmp noembed noframes"  # their text is not part of the page
+_UNSEEN = "script style template textarea title xmp noembed"  # their text is not part of the page
+_FALLBACK = "noframes"  # parts text, too; browsers show none of it, but old pages have all of their text there
 _EMPTY = "area base basefont bgsound br col embed frame hr img input link meta param source track wbr"
 # Elements without content, and those that their next sibling closes: left open, they do not nest.
 NEVER_NEST = "area base br col embed frame hr img input link meta param source track wbr p li dd dt tr td th option"
-_NAMES = tuple(dict.fromkeys(f"{_PARTING} {_INLINE} {_UNSEEN} {_EMPTY}".split()))
+_NAMES = tuple(dict.fromkeys(f"{_PARTING} {_INLINE} {_UNSEEN} {_FALLBACK} {_EMPTY}".split()))
 NUMBER = {name: number for number, name in enumerate(_NAMES, 1)}
 
 # Bits of PROPERTIES, one entry an element number:
@@ -43,17 +44,17 @@ def numbers(names: str) -> list[int]:
 
 
 def name_key(name: str) -> int:
-    """The first eight bytes of a lower-case name as one number, as the scan reads them."""
+    """The first eight bytes of a lower-case name as one number, as the scan reads them; 0 if it has none."""
     return int.from_bytes(name.encode()[:NAME_BYTES].ljust(NAME_BYTES, b"\0"), "little")
 
 
-_RAW = "script style textarea title xmp noembed noframes iframe"
+_RAW = "script style textarea title xmp noembed iframe"
 _CLOSES_NO_PARAGRAPH = (
     "body html button iframe label legend noscript object option optgroup select caption tbody td tfoot th thead tr video audio canvas"
 )
 _SCOPES = "html body table td th caption button object template"
 _GROUPS = (
-    _PARTING,
+    f"{_PARTING} {_FALLBACK}",
     _EMPTY,
     _RAW,
     f"{_RAW} template svg option",
@@ -94,9 +95,10 @@ def _relations(column: int) -> np.ndarray:
     return table
 
 
-_BY_KEY = sorted((name_key(name), number) for name, number in NUMBER.items())
-KEYS = np.array([key for key, _ in _BY_KEY], np.uint64)
-KEY_NUMBERS = np.array([number for _, number in _BY_KEY], np.uint8)
+_BY_KEY = sorted(NUMBER, key=name_key)  # no two begin with the same eight bytes
+KEYS = np.array([name_key(name) for name in _BY_KEY], np.uint64)
+TAIL_KEYS = np.array([name_key(name[NAME_BYTES:]) for name in _BY_KEY], np.uint64)
+KEY_NUMBERS = np.array([NUMBER[name] for name in _BY_KEY], np.uint8)
 PROPERTIES = _properties()
 CLOSES = _relations(0)
 FENCES = _relations(1)
