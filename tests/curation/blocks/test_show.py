@@ -18,9 +18,7 @@ from tests.curation.test_crawl import bare, crawl
 from tests.curation.warc_samples import html_page, member, page_record, write
 
 PROSE = "The ferry crosses the river twice a day, and the captain knows every passenger by name. It leaves at nine, and again at four. "
-PAGE = (
-    f"<ul><li>Home<li>About</ul><article><h1>The ferry</h1><p>{PROSE * 2}</p><ul><li>Share</ul><p>{PROSE * 3}</p></article><footer>© 2024"
-)
+PAGE = f"<ul><li>Home<li>About</ul><article><h1>The ferry</h1><p>{PROSE * 2}</p><ul><li><a href=/s>Share</a></ul><p>{PROSE * 3}</p></article><footer>© 2024"
 
 
 def test_every_block_has_a_line() -> None:
@@ -71,14 +69,15 @@ def test_explain_shows_the_blocks_of_a_page(tmp_path: Path, capsys: pytest.Captu
 
 def test_the_balance_is_the_crawls_own(tmp_path: Path) -> None:
     """The recipe of a later command, without the setting, does not matter."""
-    path = write(tmp_path / "pages.warc", page_record(1, PAGE.encode()) + page_record(2, html_page(2)))
+    doubtful = PAGE.replace("<a href=/s>Share</a>", "Share")
+    path = write(tmp_path / "pages.warc", page_record(1, doubtful.encode()) + page_record(2, html_page(2)))
     kept = {}
     for name in ("blocks-precision", "blocks-recall"):
         crawl(tmp_path / name, path, extractor=name)
         page = found(tmp_path / name / "run", 1)
         assert page.extractor == name
         kept[name] = judge_crawled(page).kept.sum()
-        assert judge_crawled(page).kept.tolist() == judge(PAGE, name.removeprefix("blocks-")).kept.tolist()
+        assert judge_crawled(page).kept.tolist() == judge(doubtful, name.removeprefix("blocks-")).kept.tolist()
     assert kept["blocks-precision"] < kept["blocks-recall"]
 
 
