@@ -18,7 +18,10 @@ from tests.curation.test_crawl import bare, crawl
 from tests.curation.warc_samples import html_page, member, page_record, write
 
 PROSE = "The ferry crosses the river twice a day, and the captain knows every passenger by name. It leaves at nine, and again at four. "
-PAGE = f"<ul><li>Home<li>About</ul><article><h1>The ferry</h1><p>{PROSE * 2}</p><ul><li><a href=/s>Share</a></ul><p>{PROSE * 3}</p></article><footer>© 2024"
+PAGE = (
+    f"<ul><li>Home<li>About</ul><article><h1>The ferry</h1><p>{PROSE * 2}</p>"
+    f"<ul><li><a href=/s>Share</a></ul><p>{PROSE * 3}</p></article><footer>© 2024"
+)
 
 
 def test_every_block_has_a_line() -> None:
