@@ -30,10 +30,11 @@ def explain(options: argparse.Namespace) -> int:
     if not ids:
         raise InputError(f"{options.document} is not in {options.run}: no document and no ledger row has this URL or id")
     pages = {document_id: find_page(options.run, document_id) for document_id in ids}
-    if options.html and sum(page is not None for page in pages.values()) != 1:
-        raise UsageError(
-            f"--html paints one crawled page, and {options.document} names another number of them: {', '.join(ids)}; give an id"
-        )
+    crawled = [document_id for document_id, page in pages.items() if page]
+    if options.html and not crawled:
+        raise UsageError(f"--html paints a crawled page, and {options.document} was not crawled in {options.run}; leave --html out")
+    if options.html and len(crawled) > 1:
+        raise UsageError(f"--html paints one page, and {options.document} names {len(crawled)}: {', '.join(crawled)}; give an id")
     for document_id, page in pages.items():
         print("\n".join(explain_document(options.run, document_id)), flush=True)
         if page:
@@ -60,6 +61,8 @@ def _explain_blocks(page: CrawledPage, whole: bool, painted: str | None) -> None
         print(f"  blocks             not shown: {error}")
         return
     first, *lines = block_lines(judgement, whole)
+    # The crawl looks at more than blocks: at what the kept ones say, at how many there are, and at limits.
+    first += "; the crawl kept no text of them, see above" if page.text is None and judgement.kept.any() else ""
     print("\n".join([f"  blocks             by {page.extractor}: {first}", *(f"  {line}" for line in lines)]))
     if painted:
         Path(painted).write_text(painted_page(judgement, page.id), encoding="utf-8")

@@ -58,7 +58,12 @@ def explain_document(run: str, document_id: str) -> list[str]:
     Raises:
         InputError: there is no such run.
     """
-    return _life(run, finished_stages(run), document_id)
+    return [printable(line) for line in _life(run, finished_stages(run), document_id)]
+
+
+def printable(text: str) -> str:
+    """The text in which nothing steers a terminal: a blank for what is no printable character."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def find_document(run: str, key: str) -> dict[str, Any] | None:

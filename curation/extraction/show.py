@@ -7,7 +7,7 @@ from pathlib import Path
 
 from curation.crawl_page import page_request, why_no_page
 from curation.errors import InputError
-from curation.explain import CrawledPage
+from curation.explain import CrawledPage, printable
 from curation.extraction.blocks.judge import Judgement, judge
 from curation.extraction.blocks.render import page_text
 from curation.extraction.encoding import decode
@@ -85,7 +85,6 @@ def block_lines(judgement: Judgement, whole: bool) -> list[str]:
 
 
 def _line(block: ShownBlock) -> str:
-    # Nothing in it may steer a terminal.
-    text = "".join(character if character.isprintable() else " " for character in " ".join(block.text.split()))
+    text = printable(" ".join(block.text.split()))
     text = text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 3] + "..."
     return f"  {'kept' if block.is_kept else '-':<4} {block.likely:.3f}  {block.element:<10} {text}"

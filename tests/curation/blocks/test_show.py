@@ -46,6 +46,18 @@ def test_no_text_of_a_page_steers_the_terminal() -> None:
     assert len(lines) == 2 and all(line.isprintable() for line in lines) and "red  [31m   txet" in lines[1]
 
 
+def test_explain_of_a_notice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its blocks are kept and its page is removed; nothing of its text, which the ledger holds, steers the terminal."""
+    notice = "<h1>404</h1><p>Page not found. \x1b[31mThe page you are looking for does not exist \x9b2J or has been moved.</p>"
+    crawl(tmp_path, write(tmp_path / "pages.warc", page_record(1, notice.encode())))
+    assert run_here("explain", bare(1), "--run", tmp_path / "run") == 0
+    shown = capsys.readouterr().out
+    assert (
+        "notice: Page not found" in shown and "blocks kept, expected F1" in shown and "the crawl kept no text of them, see above" in shown
+    )
+    assert all(line.isprintable() for line in shown.splitlines())
+
+
 def found(run: Path, number: int) -> CrawledPage:
     page = find_page(str(run), bare(number))
     assert page
@@ -121,6 +133,8 @@ def test_documents_that_were_not_crawled_have_no_page(small_run: Path, capsys: p
     assert find_page(str(small_run), "curated:c0") is None
     assert run_here("explain", "curated:c0", "--run", small_run) == 0
     assert "blocks" not in capsys.readouterr().out
+    assert run_here("explain", "curated:c0", "--run", small_run, "--html", "painted.html") == 2
+    assert "curated:c0 was not crawled in" in capsys.readouterr().err
 
 
 def test_the_command_for_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
