@@ -52,7 +52,7 @@ def test_a_page_that_holds_a_notice_alone_has_no_main_content(html: str, frame: 
 def test_a_short_page_that_speaks_of_such_things_is_kept(title: str, body: str, frame: str) -> None:
     words = re.findall(r"\w+", re.sub("<[^>]+>", " ", body))
     text = load_extractor("blocks").extract(HtmlPage(f"<html><body>{frame.format(title, body)}</body></html>")).text
-    assert sum(word in text for word in words) > 0.7 * len(words)  # code below a lesson may be lost
+    assert sum(word in text for word in words) > 0.5 * len(words)  # code below a lesson or a last line may be lost
 
 
 @pytest.mark.parametrize("text", TEXTS)
