@@ -20,6 +20,7 @@ AVAILABLE = sys.platform == "linux"  # elsewhere system libraries do not survive
 
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from curation.engine.fork_server import serve_forks; serve_forks({channel})"
 _END_SECONDS = 5.0
+_MOST_SERVERS = 5  # our choice: one that memory has run out for may be killed while it loads
 
 
 class ForkedProcess:
@@ -130,7 +131,7 @@ def fork_process(descriptors: Sequence[int]) -> ForkedProcess:
         PipelineError: no process can be started.
     """
     global _server
-    for _ in range(2):
+    for _ in range(_MOST_SERVERS):
         start_server()
         server = _server
         assert server is not None
@@ -142,7 +143,7 @@ def fork_process(descriptors: Sequence[int]) -> ForkedProcess:
                     _server = None
                     atexit.unregister(server.close)
                     server.close()
-    raise PipelineError("the process that starts the workers ended twice; free memory or lower --workers, then run again")
+    raise PipelineError(f"the process that starts the workers ended {_MOST_SERVERS} times; free memory or lower --workers, then run again")
 
 
 def _start() -> ServerChannel:
